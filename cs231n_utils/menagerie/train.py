@@ -1,0 +1,367 @@
+"""Train the menagerie's networks from scratch, on pictures drawn for it.
+
+A network learns small pictures first and the full size last; batch norm, label smoothing and an
+average over the last weights do the rest. The robust network sees every picture shifted against
+it: one step of gradient ascent on the loss, of random length (adversarial training, Madry et al.
+2018; in one step from a random start, Wong et al. 2020, "Fast is better than free").
+"""
+
+import hashlib
+import json
+import math
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from cs231n_utils.images import SQUEEZENET_MEAN, SQUEEZENET_STD
+from cs231n_utils.menagerie import CLASS_NAMES, draw
+from cs231n_utils.menagerie.network import CLASSIFIER_CONV, build_network, folded, with_batch_norm
+
+FULL_SIZE = 224
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Some epochs at one picture size (pixels)."""
+
+    size: int
+    epochs: int
+    batch: int = 64
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that a training run depends on; the same recipe gives the same run.
+
+    shift: the largest L2 length, in normalised pixel values at 224 x 224, of the adversarial shift.
+    scale: what the scores are multiplied with at the end; see `finished`.
+    """
+
+    seed: int
+    pictures: int
+    stages: tuple[Stage, ...]
+    shift: float = 0.0
+    learning_rate: float = 4e-3
+    weight_decay: float = 0.05
+    label_smoothing: float = 0.1
+    averaging: float = 0.995
+    scale: float = 1.0
+
+    @property
+    def epochs(self) -> list[Stage]:
+        """The stage that each epoch belongs to, in order."""
+        return [stage for stage in self.stages for _ in range(stage.epochs)]
+
+
+RECIPES = {
+    "standard": Recipe(
+        seed=1,
+        pictures=12_000,
+        stages=(Stage(112, 12), Stage(160, 3), Stage(FULL_SIZE, 2)),
+    ),
+    "robust": Recipe(
+        seed=2,
+        pictures=12_000,
+        stages=(Stage(112, 12), Stage(160, 3), Stage(FULL_SIZE, 2)),
+        shift=10.0,
+    ),
+    # Never shipped: it testifies for the class visualizations that it had no part in.
+    "witness": Recipe(
+        seed=3,
+        pictures=12_000,
+        stages=(Stage(112, 12), Stage(160, 3), Stage(FULL_SIZE, 2)),
+    ),
+}
+
+# ----------------------------------------------------------------------------- the pictures
+
+
+def _draw_some(labels_and_seeds: list[tuple[int, int]]) -> NDArray[np.uint8]:
+    return np.stack([draw(label, seed).image for label, seed in labels_and_seeds])
+
+
+def _style() -> str:
+    """Return a fingerprint of the drawing code's results, so that a kept set is never a stale one."""
+    digest = hashlib.sha256()
+    for label in range(len(CLASS_NAMES)):
+        digest.update(draw(label, seed=0).image.tobytes())
+    return digest.hexdigest()[:12]
+
+
+def training_pictures(
+    recipe: Recipe, folder: Path, bar: "_Bar", workers: int
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Return X uint8 (N, 224, 224, 3) and y int64 (N,), drawn once and kept in `folder`."""
+    labels = np.arange(recipe.pictures, dtype=np.int64) % len(CLASS_NAMES)
+    file = folder / f"pictures-{_style()}-{recipe.seed}-{recipe.pictures}.npy"
+    if not file.exists():
+        # Each recipe draws from a range of seeds of its own; fresh pictures for the model card
+        # come from below 10**6.
+        first = 10**6 * (1 + recipe.seed)
+        jobs = [(int(label), first + i) for i, label in enumerate(labels)]
+        blocks = [jobs[i : i + 50] for i in range(0, len(jobs), 50)]
+        part = file.with_suffix(".part")
+        shape = (len(jobs), FULL_SIZE, FULL_SIZE, 3)
+        kept = np.lib.format.open_memmap(part, mode="w+", dtype=np.uint8, shape=shape)
+        with ProcessPoolExecutor(workers) as pool:
+            at = 0
+            for block in pool.map(_draw_some, blocks):
+                kept[at : at + len(block)] = block
+                at += len(block)
+                bar.to(at / len(jobs), f"{at} of {len(jobs)} pictures")
+        kept.flush()
+        part.rename(file)
+    return np.load(file, mmap_mode="r"), labels
+
+
+def _batches(
+    X: NDArray[np.uint8], y: NDArray[np.int64], stage: Stage, rng: np.random.Generator
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield augmented, normalised batches: float32 (B, 3, size, size) and int64 (B,)."""
+    order = rng.permutation(len(X))
+    for start in range(0, len(order) - stage.batch + 1, stage.batch):
+        chosen = order[start : start + stage.batch]
+        pixels = torch.from_numpy(X[chosen]).permute(0, 3, 1, 2)
+        yield _augment(pixels, stage.size, rng), torch.from_numpy(y[chosen])
+
+
+def _augment(pixels: Tensor, size: int, rng: np.random.Generator) -> Tensor:
+    """Resize, and vary what is no part of the class: colour order, contrast, light, side, place."""
+    images = pixels.float().div_(255)
+    if size != images.shape[-1]:
+        images = F.interpolate(images, size=(size, size), mode="bilinear", antialias=True)
+    n = len(images)
+    if rng.random() < 0.5:
+        images = images.flip(-1)
+    images = images[:, torch.from_numpy(rng.permutation(3))]
+    contrast = torch.from_numpy(rng.uniform(0.7, 1.3, (n, 3, 1, 1)).astype(np.float32))
+    light = torch.from_numpy(rng.uniform(-0.15, 0.15, (n, 3, 1, 1)).astype(np.float32))
+    images = ((images - 0.5) * contrast + 0.5 + light).clamp_(0, 1)
+    shift = [int(s) for s in rng.integers(-size // 8, size // 8 + 1, 2)]
+    images = images.roll(shift, dims=(2, 3))
+    mean = torch.as_tensor(SQUEEZENET_MEAN, dtype=torch.float32).view(1, 3, 1, 1)
+    std = torch.as_tensor(SQUEEZENET_STD, dtype=torch.float32).view(1, 3, 1, 1)
+    normalised = (images - mean) / std
+    # A little noise keeps the gradients smooth; its strength differs from picture to picture.
+    strength = torch.from_numpy(rng.uniform(0, 0.3, (n, 1, 1, 1)).astype(np.float32))
+    noise = torch.from_numpy(rng.standard_normal(normalised.shape, dtype=np.float32))
+    return normalised.add_(strength * noise).contiguous(memory_format=torch.channels_last)
+
+
+# ----------------------------------------------------------------------------- one run
+
+
+def _adversarial(network: nn.Module, X: Tensor, y: Tensor, radius: Tensor, loss: Any) -> Tensor:
+    """Shift each picture by its radius (B,) along the gradient of the loss, from a random start."""
+    start = torch.randn_like(X)
+    start *= (0.5 * radius / start.flatten(1).norm(dim=1)).view(-1, 1, 1, 1)
+    shifted = (X + start).requires_grad_()
+    (gradient,) = torch.autograd.grad(loss(network, shifted, y), shifted)
+    length = gradient.flatten(1).norm(dim=1).clamp_min(1e-12)
+    step = start + gradient * (radius / length).view(-1, 1, 1, 1)
+    excess = (step.flatten(1).norm(dim=1) / radius.clamp_min(1e-12)).clamp_min(1)
+    return (X + step / excess.view(-1, 1, 1, 1)).detach()
+
+
+class Run:
+    """One training run: network, optimiser, averaged weights; saved after every epoch."""
+
+    def __init__(self, recipe: Recipe, folder: Path) -> None:
+        self.recipe, self.folder = recipe, folder
+        torch.manual_seed(recipe.seed)
+        self.network = with_batch_norm(build_network(len(CLASS_NAMES)))
+        self.network = self.network.to(memory_format=torch.channels_last)
+        self.average = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
+        self.optimiser = torch.optim.AdamW(
+            self.network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay
+        )
+        self.epoch = self.step = 0
+        fast = torch.cpu.get_capabilities()
+        self.precise = not (fast.get("amx_bf16") or fast.get("avx512_bf16"))
+
+    # -- the arithmetic
+
+    def loss(self, network: nn.Module, X: Tensor, y: Tensor) -> Tensor:
+        with torch.autocast("cpu", torch.bfloat16, enabled=not self.precise):
+            scores = network(X)
+        return F.cross_entropy(scores.float(), y, label_smoothing=self.recipe.label_smoothing)
+
+    def _rate(self, done: float) -> float:
+        """Warm up over the first twentieth, then fall as a cosine; done in 0..1."""
+        return min(1.0, done / 0.05) * 0.5 * (1 + math.cos(math.pi * done))
+
+    def train_batch(self, X: Tensor, y: Tensor, done: float, rng: np.random.Generator) -> float:
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.recipe.learning_rate * self._rate(done)
+        if self.recipe.shift:
+            # Shifts of every length up to the full one, so that clean pictures stay known; they
+            # grow during the first third, or nothing would be learnt at first.
+            reach = self.recipe.shift * X.shape[-1] / FULL_SIZE * min(1.0, 3 * done)
+            radius = torch.from_numpy(rng.uniform(0, 1, len(X)).astype(np.float32)).sqrt_() * reach
+            X = _adversarial(self.network, X, y, radius, self.loss)
+        loss = self.loss(self.network, X, y)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimiser.step()
+        self.step += 1
+        keep = min(self.recipe.averaging, self.step / (self.step + 10))
+        with torch.no_grad():
+            for key, value in self.network.state_dict().items():
+                if value.is_floating_point():
+                    self.average[key].lerp_(value, 1 - keep)
+        return float(loss.detach())
+
+    # -- saving and going on
+
+    def save(self) -> None:
+        tensors = {f"network.{k}": v for k, v in self.network.state_dict().items()}
+        tensors |= {f"average.{k}": v for k, v in self.average.items()}
+        for i, moments in self.optimiser.state_dict()["state"].items():
+            tensors |= {f"optimiser.{i}.{k}": v for k, v in moments.items()}
+        meta = {"epoch": str(self.epoch), "step": str(self.step), "recipe": repr(self.recipe)}
+        part = self.folder / "checkpoint.part"
+        save_file({k: v.contiguous() for k, v in tensors.items()}, part, meta)
+        part.replace(self.folder / "checkpoint.safetensors")
+
+    def resume(self) -> bool:
+        """Go on from the last saved epoch; False where there is none of this recipe."""
+        file = self.folder / "checkpoint.safetensors"
+        if not file.exists():
+            return False
+        with safe_open(file, framework="pt") as opened:
+            meta = opened.metadata()
+        if meta["recipe"] != repr(self.recipe):
+            raise ValueError(
+                f"{file} is of another recipe than the one asked for; "
+                "move it away, or choose another folder, to train anew"
+            )
+        groups: dict[str, dict[str, Tensor]] = {"network": {}, "average": {}, "optimiser": {}}
+        for key, value in load_file(file).items():
+            group, name = key.split(".", 1)
+            groups[group][name] = value
+        self.network.load_state_dict(groups["network"])
+        self.average = groups["average"]
+        state: dict[int, dict[str, Tensor]] = {}
+        for key, value in groups["optimiser"].items():
+            i, name = key.split(".", 1)
+            state.setdefault(int(i), {})[name] = value
+        self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": state})
+        self.epoch, self.step = int(meta["epoch"]), int(meta["step"])
+        return True
+
+
+def _epoch(run: Run, X: NDArray[np.uint8], y: NDArray[np.int64], bar: "_Bar") -> dict[str, Any]:
+    """Train one epoch; return what the log keeps of it."""
+    epochs = run.recipe.epochs
+    stage = epochs[run.epoch]
+    costs = [s.size**2 for s in epochs]
+    # Each epoch has its own random numbers, so a resumed run equals an undisturbed one.
+    rng = np.random.default_rng([run.recipe.seed, run.epoch])
+    torch.manual_seed(1000 * run.recipe.seed + run.epoch)
+    run.network.train()
+    batches = len(X) // stage.batch
+    losses, began = [], time.monotonic()
+    for i, (pixels, labels) in enumerate(_batches(X, y, stage, rng)):
+        part = (i + 1) / batches
+        done = (sum(costs[: run.epoch]) + part * costs[run.epoch]) / sum(costs)
+        losses.append(run.train_batch(pixels, labels, done, rng))
+        bar.to(done, f"epoch {run.epoch + 1}/{len(epochs)}, loss {np.mean(losses[-20:]):.3f}")
+    run.epoch += 1
+    return {
+        "epoch": run.epoch,
+        "size": stage.size,
+        "loss": round(float(np.mean(losses)), 4),
+        "seconds": round(time.monotonic() - began, 1),
+    }
+
+
+class _Bar:
+    """A progress bar in hundredths; a context manager, so that Ctrl-C leaves the screen whole."""
+
+    def __init__(self, title: str, quiet: bool) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
+            disable=quiet,
+        )
+        self._task = self._progress.add_task(title, total=1.0, note="")
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def to(self, done: float, note: str = "") -> None:
+        self._progress.update(self._task, completed=done, note=note)
+
+
+def finished(average: dict[str, Tensor], scale: float) -> dict[str, Tensor]:
+    """Return the plain network's weights, with all scores multiplied by `scale`.
+
+    The scale changes no class and no direction of a gradient. It sets how strongly a class
+    visualization's score weighs against its l2_reg, and how sure the softmax is.
+    """
+    plain = folded(average)
+    for kind in ("weight", "bias"):
+        plain[f"{CLASSIFIER_CONV}.{kind}"] = plain[f"{CLASSIFIER_CONV}.{kind}"] * scale
+    return {name: value.contiguous() for name, value in plain.items()}
+
+
+def train(
+    name: str,
+    folder: Path,
+    *,
+    recipe: Recipe | None = None,
+    threads: int | None = None,
+    quiet: bool = False,
+) -> Path:
+    """Train one network of `RECIPES` and return the safetensors file with its finished weights.
+
+    folder: keeps the drawn pictures, and for each network its checkpoint and log; a run that was
+    stopped goes on there after its last whole epoch.
+    Raises ValueError for an unknown name, and for a checkpoint of another recipe.
+    """
+    if recipe is None:
+        if name not in RECIPES:
+            raise ValueError(f"expected one of {', '.join(RECIPES)} as the network, got {name!r}")
+        recipe = RECIPES[name]
+    if threads:
+        torch.set_num_threads(threads)
+    own = folder / name
+    own.mkdir(parents=True, exist_ok=True)
+    run = Run(recipe, own)
+    run.resume()
+    with _Bar("drawing", quiet) as bar:
+        X, y = training_pictures(recipe, folder, bar, threads or torch.get_num_threads())
+    with _Bar(f"training {name}", quiet) as bar:
+        while run.epoch < len(recipe.epochs):
+            note = _epoch(run, X, y, bar)
+            run.save()
+            with (own / "log.jsonl").open("a") as log:
+                log.write(json.dumps(note) + "\n")
+    weights = own / f"{name}.safetensors"
+    save_file(finished(run.average, recipe.scale), weights)
+    return weights
