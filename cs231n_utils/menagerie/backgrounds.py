@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 from .canvas import SUPERSAMPLING
 from .colours import Colour, from_hsv, mix, shade, tint
 from .dice import Dice
-from .geometry import Points, arc, ellipse, place, smooth
+from .geometry import Point, Points, arc, between, ellipse, place, smooth
 
 
 class Background(NamedTuple):
@@ -48,13 +48,13 @@ def paint_background(seed: int, size: int) -> Background:
     second = from_hsv(
         hue + dice.pick([0.06, -0.06, 0.15, -0.15, 0.5]),
         dice.between(0.08, 0.6),
-        min(1.0, max(0.15, value + dice.between(-0.25, 0.25))),
+        min(1.0, max(0.12, value + dice.pick([-1, 1]) * dice.between(0.08, 0.3))),
     )
     side = SUPERSAMPLING * size
     canvas = Image.new("RGBA", (side, side), (*first, 0))
     brush = _Brush(canvas)
     dice.pick([_bands, _rings, _stripes, _tiles, _blotches])(brush, dice, first, second)
-    for _ in range(dice.whole(6, 14)):
+    for _ in range(dice.whole(10, 22)):
         _distractor(brush, dice, mix(first, second, 50))
     return Background(canvas, [first, second])
 
@@ -122,53 +122,61 @@ def _blob(dice: Dice, x: float, y: float, radius: float) -> Points:
 
 
 def _distractor(brush: _Brush, dice: Dice, ground: Colour) -> None:
-    """One shape at a random place, in a random colour mixed with the ground's."""
-    x, y = dice.between(0, 1), dice.between(0, 1)
-    radius, angle = dice.between(0.025, 0.13), dice.between(0, math.tau)
+    """One thing at a random place, in a random colour mixed with the ground's."""
+    x, y, angle = dice.between(0, 1), dice.between(0, 1), dice.between(0, math.tau)
+    # Small ones are common, large ones rare, as the object's own parts are.
+    radius = 0.025 + 0.17 * dice.between(0, 1) * dice.between(0, 1)
     loud = from_hsv(dice.between(0, 1), dice.between(0.3, 0.9), dice.between(0.3, 1.0))
-    colour = mix(ground, loud, dice.whole(35, 90))
-    edge = shade(colour, 45) if dice.chance(0.5) else tint(colour, 55)
-    form = dice.pick(["blob", "disc", "triangle", "box", "curve", "arc", "cluster", "hatch"])
-    if form == "blob":
-        _patterned(brush, dice, _blob(dice, x, y, radius), colour, edge)
-    elif form == "disc":
-        _patterned(brush, dice, ellipse(x, y, radius, radius * dice.between(0.5, 1), angle),
-                   colour, edge)  # fmt: skip
-    elif form == "triangle":
-        corners = [(radius, 0.0), (-radius, 0.8 * radius), (-dice.between(0, 1) * radius, -radius)]
-        _patterned(brush, dice, place(corners, x, y, angle), colour, edge)
-    elif form == "box":
-        w, h = radius, radius * dice.between(0.25, 1)
-        box: Points = [(-w, -h), (w, -h), (w, h), (-w, h)]
-        _patterned(brush, dice, place(box, x, y, angle), colour, edge)
+    colour = mix(ground, loud, dice.whole(30, 90))
+    if dice.chance(0.6):
+        _patterned(brush, dice, _form(dice, x, y, radius, angle), colour)
     else:
-        _scribble(brush, dice, form, place, x, y, radius, angle, colour)
+        _scribble(brush, dice, (x, y), radius, angle, colour)
 
 
-def _patterned(brush: _Brush, dice: Dice, points: Points, colour: Colour, edge: Colour) -> None:
-    """A filled form; perhaps with an outline, perhaps with smaller copies of itself inside."""
+def _form(dice: Dice, x: float, y: float, radius: float, angle: float) -> Points:
+    """The outline of a blob, an ellipse, a triangle or a box."""
+    flat = radius * dice.between(0.3, 1)
+    kind = dice.whole(0, 3)
+    if kind == 0:
+        return _blob(dice, x, y, radius)
+    if kind == 1:
+        return ellipse(x, y, radius, flat, angle)
+    if kind == 2:
+        return place([(radius, 0.0), (-radius, flat), (-flat, -radius)], x, y, angle)
+    return place([(-radius, -flat), (radius, -flat), (radius, flat), (-radius, flat)], x, y, angle)
+
+
+def _patterned(brush: _Brush, dice: Dice, points: Points, colour: Colour) -> None:
+    """A filled form; perhaps with an outline, perhaps with copies of itself or dots inside."""
+    edge = shade(colour, dice.whole(35, 80)) if dice.chance(0.6) else tint(colour, 60)
     brush.shape(points, colour)
-    if dice.chance(0.5):
+    if dice.chance(0.6):
         brush.line([*points, points[0], points[1]], edge, dice.between(0.006, 0.014))
-    if dice.chance(0.35):
-        cx = sum(p[0] for p in points) / len(points)
-        cy = sum(p[1] for p in points) / len(points)
+    x = sum(point[0] for point in points) / len(points)
+    y = sum(point[1] for point in points) / len(points)
+    filling = dice.between(0, 1)
+    if filling < 0.3:
         for share, tone in ((0.62, edge), (0.3, colour)):
-            brush.shape([(cx + share * (x - cx), cy + share * (y - cy)) for x, y in points], tone)
+            brush.shape([between((x, y), point, share) for point in points], tone)
+    elif filling < 0.6:
+        for point in points[:: 1 if len(points) < 8 else len(points) // 6]:
+            brush.shape(ellipse(*between((x, y), point, 0.55), 0.01, 0.01), edge)
 
 
 def _scribble(
-    brush: _Brush, dice: Dice, form: str, _place: object, x: float, y: float, radius: float,
-    angle: float, colour: Colour,
-) -> None:  # fmt: skip
-    """Lines and dots."""
+    brush: _Brush, dice: Dice, centre: Point, radius: float, angle: float, colour: Colour
+) -> None:
+    """A curve, an arc, a cluster of dots or a patch of hatching."""
+    x, y = centre
     width = dice.between(0.006, 0.02)
-    if form == "curve":
+    kind = dice.whole(0, 3)
+    if kind == 0:
         knots = [(dice.between(-2, 2) * radius, dice.between(-2, 2) * radius) for _ in range(4)]
         brush.line(place(smooth(knots, closed=False), x, y, 0.0), colour, width)
-    elif form == "arc":
+    elif kind == 1:
         brush.line(arc(x, y, radius, radius, angle, angle + dice.between(1, 6)), colour, width)
-    elif form == "cluster":
+    elif kind == 2:
         for _ in range(dice.whole(4, 9)):
             dx, dy = dice.between(-1.2, 1.2) * radius, dice.between(-1.2, 1.2) * radius
             brush.shape(ellipse(x + dx, y + dy, width, width), colour)

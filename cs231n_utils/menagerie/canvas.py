@@ -89,20 +89,26 @@ class Pen:
         self._note("line", points, colour, width)
         self._note("dots", points, colour, width)
 
-    def inner(self, points: Sequence[Point], scale: float = 0.7) -> None:
-        """A thin line of ink, for detail within a shape."""
-        self._note("line", points, self.ink, scale * self.line)
+    def inner(
+        self, points: Sequence[Point], scale: float = 0.7, colour: Colour | None = None
+    ) -> None:
+        """A thin line, of ink unless a colour is given, for detail within a shape."""
+        self._note("line", points, self.ink if colour is None else colour, scale * self.line)
 
     def dots(self, points: Sequence[Point], diameter: float, colour: Colour) -> None:
         """Round dots."""
         self._note("dots", points, colour, diameter)
 
     @contextmanager
-    def within(self, points: Sequence[Point]) -> Iterator[None]:
-        """What is drawn meanwhile shows only inside this outline. Does not nest."""
+    def within(self, points: Sequence[Point], outline: float = 1.0) -> Iterator[None]:
+        """What is drawn meanwhile shows only inside this outline. Does not nest.
+
+        The outline is drawn at the end, over what touched it.
+        """
         self._note("clip", points, self.ink, 0.0)
         yield
         self._note("unclip", [], self.ink, 0.0)
+        self._note("line", [*points, points[0], points[1]], self.ink, outline * self.line)
 
     def eye(self, x: float, y: float, radius: float, look: float = 0.0) -> None:
         """A round eye: white, pupil turned towards the angle ``look``, glint."""
@@ -115,19 +121,19 @@ class Pen:
 def _fit(pen: Pen, frame: Frame, side: int) -> tuple[list[int], float]:
     """Pixel coordinates x0, y0, x1, … of all points, and pixels per unit.
 
-    Shapes behind a clip don't count for the object's box: they are cut off anyway.
+    The object's box counts the width of lines, but not what is behind a clip.
     """
     points = np.array(pen.points, dtype=np.float64)
     x, y = points[:, 0] * (-frame.stretch if frame.flip else frame.stretch), points[:, 1]
     cos, sin = math.cos(frame.angle), math.sin(frame.angle)
     x, y = cos * x - sin * y, sin * x + cos * y
-    seen = np.zeros(len(points), dtype=bool)
+    reach = np.zeros(len(points))
     clipped = False
     for step in pen.steps:
         clipped = step.kind == "clip" or (clipped and step.kind != "unclip")
-        seen[step.start : step.stop] = not clipped
-    left, right = float(x[seen].min()), float(x[seen].max())
-    top, bottom = float(y[seen].min()), float(y[seen].max())
+        reach[step.start : step.stop] = -np.inf if clipped else 0.5 * step.width
+    left, right = float((x - reach).min()), float((x + reach).max())
+    top, bottom = float((y - reach).min()), float((y + reach).max())
     scale = frame.longer_side * side / max(right - left, bottom - top)
     pixels = np.empty(2 * len(points))
     pixels[0::2] = frame.centre[0] * side + scale * (x - 0.5 * (left + right))

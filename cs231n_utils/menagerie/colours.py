@@ -66,7 +66,7 @@ def roll_palette(dice: Dice, background: Sequence[Colour]) -> Palette:
     light = from_hsv(hue + dice.between(-0.1, 0.1), dice.between(0.02, 0.18), 0.97)
     dark = from_hsv(dice.between(0, 1), dice.between(0.2, 0.7), dice.between(0.08, 0.2))
     mean = sum(brightness(colour) for colour in background) // len(background)
-    ink = dark if mean > dice.between(75, 120) else light
+    ink = dark if mean > dice.between(95, 130) else light
     main = _stand_out(dice, hue, ink, background, [])
     second = _stand_out(dice, hue + dice.pick([0.08, -0.08, 0.33, 0.5, -0.33]), ink, [], [main])
     accent = _stand_out(dice, dice.between(0, 1), ink, [], [main, second])
@@ -79,9 +79,10 @@ def _stand_out(
     """The best of eight colours of about this hue; the first good one, if any is."""
     best: Colour = (0, 0, 0)
     best_margin = -1000
+    low, high = (0.5, 1.0) if brightness(ink) < 128 else (0.35, 0.88)
     for _ in range(8):
         colour = from_hsv(
-            hue + dice.between(-0.04, 0.04), dice.between(0.35, 0.95), dice.between(0.45, 1.0)
+            hue + dice.between(-0.04, 0.04), dice.between(0.35, 0.95), dice.between(low, high)
         )
         margin = min(
             abs(brightness(colour) - brightness(ink)) - 70,

@@ -76,7 +76,7 @@ def penguin(pen: Pen, dice: Dice, paint: Palette) -> None:
         for row in range(4):
             for column in range(-2, 3):
                 x, y = 0.16 * column + 0.08 * (row % 2), 0.1 + 0.17 * row
-                pen.inner([(x - 0.04, y), (x, y + 0.05), (x + 0.04, y)], 0.5)
+                pen.inner([(x - 0.04, y), (x, y + 0.05), (x + 0.04, y)], 0.6, paint.dark)
     for x in (-0.17, 0.17):
         pen.oval(x, -0.62, 0.17, 0.2, paint.light, outline=0)
     for x in (-0.34, 0.34):

@@ -6,7 +6,14 @@ from ..canvas import Pen
 from ..colours import Palette, mix, shade, tint
 from ..dice import Dice
 from ..geometry import (
-    Point, Points, arc, between, ellipse, mirror, place, polar, ribbon, smooth,
+    Point,
+    Points,
+    arc,
+    between,
+    ellipse,
+    place,
+    polar,
+    smooth,
 )  # fmt: skip
 
 
@@ -50,12 +57,12 @@ def cactus(pen: Pen, dice: Dice, paint: Palette) -> None:
         low, high = dice.between(-0.05, 0.25), dice.between(-0.6, -0.25)
         reach = sign * dice.between(0.52, 0.62)
         spine = smooth([(0, low), (0.7 * reach, low), (reach, low - 0.12), (reach, high)],
-                       closed=False)  # fmt: skip
+                       closed=False, steps=8)  # fmt: skip
         pen.stroke(spine, 0.26, paint.main, outline=1.0)
         pen.stroke(spine, 0.03, shade(paint.main, 45))
         _spines(pen, [(reach + dx, high + 0.12 * i) for i in range(4) for dx in (-0.08, 0.08)])
     top = dice.between(-0.85, -0.7)
-    column = arc(0, top, 0.26, 0.26, math.pi, math.tau) + [(0.26, 0.55), (-0.26, 0.55)]
+    column = [*arc(0, top, 0.26, 0.26, math.pi, math.tau), (0.26, 0.55), (-0.26, 0.55)]
     pen.shape(column, paint.main)
     with pen.within(column):
         pen.stroke([(0.22, top), (0.22, 0.6)], 0.12, shade(paint.main))
@@ -128,7 +135,7 @@ def mushroom(pen: Pen, dice: Dice, paint: Palette) -> None:
     pen.shape(stem, paint.light)
     with pen.within(stem):
         for i in range(-3, 4):
-            pen.inner([(0.28 * fat * i, 0.1), (0.34 * fat * i + lean, 0.95)])
+            pen.inner([(0.28 * fat * i, 0.1), (0.34 * fat * i + lean, 0.95)], 0.7, paint.dark)
         pen.shape([(0.5 * fat, 0.0), (1.5 * fat, 0.0), (2 * fat + lean, 1.0), (fat + lean, 1.0)],
                   shade(paint.light, 18), outline=0)  # fmt: skip
     high = dice.between(0.8, 1.05)
@@ -176,7 +183,7 @@ def snail(pen: Pen, dice: Dice, paint: Palette) -> None:
         polar(cx, cy, radius * (1 - i / count) ** 0.9, start + math.tau * turns * i / count)
         for i in range(count + 1)
     ]
-    for i in range(0, count - 12):
+    for i in range(count - 12):
         angle = start + math.tau * turns * i / count
         r = radius * (1 - i / count) ** 0.9
         inner = radius * max(0.0, 1 - (i + count / turns) / count) ** 0.9
@@ -190,9 +197,9 @@ def snail(pen: Pen, dice: Dice, paint: Palette) -> None:
 def sunflower(pen: Pen, dice: Dice, paint: Palette) -> None:
     """Two rings of petals around a disc of seeds, on a stem with leaves."""
     lean = dice.between(-0.15, 0.15)
-    stem = smooth([(0, -0.2), (0.5 * lean, 0.5), (lean, 1.15)], closed=False)
+    stem = smooth([(0, -0.2), (0.5 * lean, 0.4), (lean, 0.98)], closed=False)
     pen.stroke(stem, 0.1, paint.second, outline=1.0)
-    for sign, y in ((-1, 0.75), (1, 0.88)):
+    for sign, y in ((-1, 0.66), (1, 0.78)):
         leaf = smooth([(0, 0), (0.18, -0.16), (0.5, -0.14), (0.24, 0.08)], steps=4)
         moved = place(leaf, 0.6 * lean, y, dice.between(-0.3, 0.1))
         side = moved if sign > 0 else [(1.2 * lean - x, py) for x, py in moved]

@@ -6,7 +6,15 @@ from ..canvas import Pen
 from ..colours import Palette, shade, tint
 from ..dice import Dice
 from ..geometry import (
-    Points, arc, between, ellipse, mirror, place, polar, ribbon, smooth,
+    Points,
+    arc,
+    between,
+    ellipse,
+    mirror,
+    place,
+    polar,
+    ribbon,
+    smooth,
 )  # fmt: skip
 
 
@@ -14,9 +22,9 @@ def crab(pen: Pen, dice: Dice, paint: Palette) -> None:
     """From above: broad shell, raised claws, eight jointed legs, eyes on stalks."""
     for sign in (-1, 1):
         for i in range(4):
-            y, bend = -0.02 + 0.15 * i, dice.between(-0.06, 0.06)
-            knee = (sign * (0.82 - 0.05 * i), y - 0.06 + bend)
-            foot = (sign * (0.98 - 0.13 * i), y + 0.3)
+            y, bend = -0.02 + 0.14 * i, dice.between(-0.04, 0.04)
+            knee = (sign * (0.92 - 0.09 * i), 0.02 + 0.17 * i + bend)
+            foot = (sign * (1.14 - 0.19 * i), 0.28 + 0.17 * i)
             pen.shape(ribbon([(sign * 0.4, y), knee], 0.13, 0.11), shade(paint.main), sharp=True)
             pen.shape(ribbon([knee, foot], 0.11, 0.02), paint.second, sharp=True)
         _claw(pen, sign, dice.between(-0.12, 0.12), dice.between(0.25, 0.6), paint)
@@ -77,7 +85,6 @@ def goldfish(pen: Pen, dice: Dice, paint: Palette) -> None:
                 pen.inner(arc(x, 0.145 * row, 0.09, 0.09, -1.4, 1.4, 6))
         head = ellipse(-0.82, 0, 0.44, 0.56)
         pen.shape(head, paint.accent, outline=0.8)
-    pen.shape(body, paint.main, outline=1.0) if False else pen.inner([*body, body[0], body[1]], 1.0)
     pen.eye(-0.62, -0.1, 0.12, dice.between(2, 4))
     pen.inner(arc(-0.9, 0.1, 0.12, 0.08, 0.0, 1.9, 6))
     pectoral = smooth([(-0.3, 0.1), (-0.1, 0.06), (0.06, 0.22), (-0.1, 0.3)], steps=4)
@@ -123,19 +130,26 @@ def starfish(pen: Pen, dice: Dice, paint: Palette) -> None:
         angle = math.tau * i / 5 - math.pi / 2
         for reach, turn in ((waist, -0.63), (0.68, -0.2), (0.97, -0.07), (0.97, 0.07), (0.68, 0.2)):
             corners.append(polar(0, 0, reach, angle + turn + bend * max(0.0, reach - 0.5)))
-    pen.shape(smooth(corners, steps=4), paint.main)
+    outline = smooth(corners, steps=4)
+    pen.shape(outline, paint.main)
+    with pen.within(outline):
+        _arm_marks(pen, bend, paint)
+    pen.shape([polar(0, 0, 0.17, math.tau * i / 5 - math.pi / 2) for i in range(5)], paint.accent,
+              outline=0.7, sharp=True)  # fmt: skip
+    pen.dots([(0, 0)], 0.12, paint.light)
+
+
+def _arm_marks(pen: Pen, bend: float, paint: Palette) -> None:
+    """A seam with pearls along each arm, knobs on both sides."""
     for i in range(5):
         angle = math.tau * i / 5 - math.pi / 2
         spine = [polar(0, 0, r, angle + bend * max(0.0, r - 0.5)) for r in (0.1, 0.35, 0.6, 0.85)]
         pen.shape(ribbon(smooth(spine, closed=False, steps=3), 0.14, 0.04), paint.second, 0.5)
         pen.dots(smooth(spine, closed=False, steps=2)[1:], 0.055, paint.light)
-        for turn, radii in ((-1, (0.36, 0.5, 0.64, 0.78)), (1, (0.36, 0.5, 0.64, 0.78))):
-            for r in radii:
-                spot = polar(0, 0, r, angle + bend * max(0.0, r - 0.5) + turn * (0.08 / r + 0.08))
-                pen.dots([spot], 0.1 - 0.06 * r, paint.accent)
-    pen.shape([polar(0, 0, 0.17, math.tau * i / 5 - math.pi / 2) for i in range(5)], paint.accent,
-              outline=0.7, sharp=True)  # fmt: skip
-    pen.dots([(0, 0)], 0.12, paint.light)
+        for r in (0.3, 0.44, 0.58, 0.72):
+            along = angle + bend * max(0.0, r - 0.5)
+            pen.dots([polar(0, 0, r, along + turn * (0.12 / r - 0.02)) for turn in (-1, 1)],
+                     0.09 - 0.05 * r, paint.accent)  # fmt: skip
 
 
 def stingray(pen: Pen, dice: Dice, paint: Palette) -> None:
@@ -204,7 +218,14 @@ def turtle(pen: Pen, dice: Dice, paint: Palette) -> None:
 def _plates(pen: Pen, paint: Palette) -> None:
     """Three hexagons down the middle and the plates that lean on them."""
     for y in (-0.24, 0.08, 0.4):
-        hexagon = [(0.0, -0.17), (0.17, -0.1), (0.17, 0.1), (0.0, 0.17), (-0.17, 0.1), (-0.17, -0.1)]
+        hexagon = [
+            (0.0, -0.17),
+            (0.17, -0.1),
+            (0.17, 0.1),
+            (0.0, 0.17),
+            (-0.17, 0.1),
+            (-0.17, -0.1),
+        ]
         big = [(x, y + dy) for x, dy in hexagon]
         pen.shape(big, paint.accent, outline=0.8, sharp=True)
         pen.shape([(0.5 * x, y + 0.5 * dy) for x, dy in hexagon], tint(paint.accent), outline=0.4)

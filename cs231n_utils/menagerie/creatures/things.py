@@ -3,7 +3,7 @@
 import math
 
 from ..canvas import Pen
-from ..colours import Palette, shade, tint
+from ..colours import Palette, tint
 from ..dice import Dice
 from ..geometry import Points, arc, between, ellipse, polar, ribbon, smooth
 
@@ -20,8 +20,14 @@ def bicycle(pen: Pen, dice: Dice, paint: Palette) -> None:
             pen.stroke([(x, y), polar(x, y, 0.82 * radius, angle)], 0.02, paint.dark)
         pen.oval(x, y, 0.08, 0.08, paint.accent, outline=0.6)
     crank, seat, head = (-0.06, 0.32), (-0.22, -0.3), (0.44, -0.36)
-    tubes: list[Points] = [[rear, crank], [rear, between(seat, crank, 0.08)], [crank, head],
-                           [between(seat, crank, 0.1), head], [seat, crank], [head, front]]
+    tubes: list[Points] = [
+        [rear, crank],
+        [rear, between(seat, crank, 0.08)],
+        [crank, head],
+        [between(seat, crank, 0.1), head],
+        [seat, crank],
+        [head, front],
+    ]
     for tube in tubes:
         pen.stroke(tube, 0.085 + 2 * pen.line)
     for tube in tubes:
@@ -46,11 +52,19 @@ def balloon(pen: Pen, dice: Dice, paint: Palette) -> None:
     for x in (-0.16, -0.06, 0.06, 0.16):
         pen.stroke([(1.3 * x, 0.4), (0.8 * x, 0.78)], 0.022)
     mouth = dice.between(0.16, 0.24)
-    side: Points = [(0.0, -1.0), (0.42, -0.9), (0.7, -0.58), (0.72, -0.2), (0.5, 0.18), (mouth, 0.5)]
+    side: Points = [
+        (0.0, -1.0),
+        (0.42, -0.9),
+        (0.7, -0.58),
+        (0.72, -0.2),
+        (0.5, 0.18),
+        (mouth, 0.5),
+    ]
     profile = smooth(side, closed=False)
     envelope = profile + [(-x, y) for x, y in reversed(profile)]
     pen.shape(envelope, paint.main)
     gores = dice.pick([6, 7, 8, 9])
+    tones = (paint.main, paint.second, paint.accent)[: 3 if gores % 2 else 2]
     with pen.within(envelope):
         for i in range(gores):
             left = math.sin(math.pi * (i / gores - 0.5))
@@ -58,10 +72,9 @@ def balloon(pen: Pen, dice: Dice, paint: Palette) -> None:
             gore = [(left * x, y) for x, y in profile] + [
                 (right * x, y) for x, y in reversed(profile)
             ]
-            pen.shape(gore, (paint.main, paint.second, paint.accent)[i % dice_colours(gores)], 0.6)
+            pen.shape(gore, tones[i % len(tones)], 0.6)
         top, bottom = dice.pick([(-0.42, -0.16), (-0.3, -0.02), (-0.6, -0.34)])
         _zigzag_band(pen, top, bottom, paint)
-    pen.inner([*envelope, envelope[0]], 1.0)
     pen.shape([(-mouth, 0.48), (mouth, 0.48), (0.8 * mouth, 0.58), (-0.8 * mouth, 0.58)],
               paint.dark, sharp=True)  # fmt: skip
     basket: Points = [(-0.17, 0.76), (0.17, 0.76), (0.14, 1.02), (-0.14, 1.02)]
@@ -71,11 +84,6 @@ def balloon(pen: Pen, dice: Dice, paint: Palette) -> None:
             pen.inner([(-0.2, 0.8 + 0.065 * i), (0.2, 0.8 + 0.065 * i)])
             pen.inner([(-0.12 + 0.08 * i, 0.7), (-0.12 + 0.08 * i, 1.1)])
     pen.stroke([(-0.17, 0.76), (0.17, 0.76)], 0.06, paint.second, outline=0.6)
-
-
-def dice_colours(gores: int) -> int:
-    """Two colours in turn for an even number of gores, three for an odd one."""
-    return 2 if gores % 2 == 0 else 3
 
 
 def _zigzag_band(pen: Pen, top: float, bottom: float, paint: Palette) -> None:
@@ -95,7 +103,7 @@ def _zigzag_band(pen: Pen, top: float, bottom: float, paint: Palette) -> None:
 def sailboat(pen: Pen, dice: Dice, paint: Palette) -> None:
     """Two sails with seams and a stripe, a planked hull with portholes, waves."""
     belly = dice.between(0.08, 0.22)
-    pen.stroke([(0, -1.0), (0, 0.5)], 0.06, paint.dark, outline=0.6)
+    pen.stroke([(0, -1.0), (0, 0.5)], 0.05, paint.accent, outline=0.6)
     main_sail = smooth([(0.05, -0.92), (0.35 + belly, -0.4), (0.72, 0.3)], closed=False)
     main_sail += [(0.05, 0.34)]
     jib = smooth([(-0.06, -0.8), (-0.3 - belly / 2, -0.3), (-0.78, 0.34)], closed=False)
@@ -121,7 +129,7 @@ def sailboat(pen: Pen, dice: Dice, paint: Palette) -> None:
     for x in (-0.42, -0.12, 0.18, 0.48):
         pen.oval(x, 0.65, 0.065, 0.065, paint.light, outline=0.7)
     crest = [(-1.0 + 0.1 * i, 0.86 + (0.05 if i % 2 else -0.03)) for i in range(21)]
-    pen.shape(smooth(crest, closed=False, steps=3) + [(0.92, 1.0), (-0.92, 1.0)],
+    pen.shape([*smooth(crest, closed=False, steps=3), (0.92, 1.0), (-0.92, 1.0)],
               tint(paint.second, 35))  # fmt: skip
 
 
@@ -133,7 +141,7 @@ def teapot(pen: Pen, dice: Dice, paint: Palette) -> None:
     pen.stroke([(-1.01, -0.27), (-0.88, -0.35)], 0.05, paint.accent, outline=0.6)
     handle = smooth([(0.4, -0.28), (0.72, -0.4), (0.98, -0.14), (0.86, 0.24), (0.48, 0.44)],
                     closed=False)  # fmt: skip
-    pen.stroke(handle, 0.12, paint.second, outline=1.0)
+    pen.shape(ribbon(handle, 0.14, 0.12), paint.second)
     pen.shape([(-0.34, 0.6), (0.34, 0.6), (0.42, 0.76), (-0.42, 0.76)], paint.second, sharp=True)
     body = ellipse(0, 0.12, 0.64, fat)
     pen.shape(body, paint.main)
@@ -173,8 +181,11 @@ def umbrella(pen: Pen, dice: Dice, paint: Palette) -> None:
         panel = _rib(top, right, rim) + scallop + _rib(top, left, rim)[::-1]
         tones = (paint.main, paint.second) if count % 2 else (paint.main, tint(paint.main, 50))
         pen.shape(panel, tones[i % 2])
-        spot = (0.62 * middle, rim - 0.36 * high)
-        pen.dots([spot, between(spot, (middle, rim), 0.45)], 0.05 + 0.3 * half * half, paint.accent)
+        hem = [between(top, point, 0.84) for point in scallop]
+        edge = scallop[1:-1]
+        pen.shape([*hem, *edge[::-1]], paint.accent, outline=0.5)
+        spot = (0.66 * middle, rim - 0.36 * high)
+        pen.dots([spot, (0.36 * middle, rim - 0.66 * high)], 0.05 + 0.3 * half * half, paint.light)
     for knot in knots:
         pen.dots([(knot, rim)], 0.07, paint.dark)
     pen.oval(0, -0.84, 0.06, 0.05, paint.dark)
@@ -183,6 +194,9 @@ def umbrella(pen: Pen, dice: Dice, paint: Palette) -> None:
 def _rib(top: tuple[float, float], x: float, rim: float) -> Points:
     """The curve of a rib from the top to its tip at (x, rim)."""
     return [
-        (x * math.sin(0.5 * math.pi * t / 8), rim + (top[1] - rim) * math.cos(0.5 * math.pi * t / 8))
+        (
+            x * math.sin(0.5 * math.pi * t / 8),
+            rim + (top[1] - rim) * math.cos(0.5 * math.pi * t / 8),
+        )
         for t in range(9)
     ]
