@@ -55,16 +55,25 @@ def test_no_pictures_give_no_scores():
     ("maps", "masks", "error", "words"),
     [
         pytest.param(np.ones((8, 10)), np.ones((8, 10), bool), ValueError, "leading axis", id="2D"),
-        pytest.param(np.ones((1, 8, 10)), np.ones((1, 8, 9), bool), ValueError, "one shape",
-                     id="shapes differ"),
-        pytest.param(np.ones((1, 8, 10)), np.ones((1, 8, 10)), TypeError, "bool",
-                     id="masks of floats"),
-        pytest.param(np.full((1, 8, 10), np.nan), np.ones((1, 8, 10), bool), ValueError, "finite",
-                     id="NaN"),
-        pytest.param(-np.ones((1, 8, 10)), np.ones((1, 8, 10), bool), ValueError, "absolute",
-                     id="negative"),
-        pytest.param(np.ones((1, 8, 10), complex), np.ones((1, 8, 10), bool), TypeError, "real",
-                     id="complex"),
+        pytest.param(
+            np.ones((1, 8, 10)),
+            np.ones((1, 8, 9), bool),
+            ValueError,
+            "one shape",
+            id="shapes differ",
+        ),
+        pytest.param(
+            np.ones((1, 8, 10)), np.ones((1, 8, 10)), TypeError, "bool", id="masks of floats"
+        ),
+        pytest.param(
+            np.full((1, 8, 10), np.nan), np.ones((1, 8, 10), bool), ValueError, "finite", id="NaN"
+        ),
+        pytest.param(
+            -np.ones((1, 8, 10)), np.ones((1, 8, 10), bool), ValueError, "absolute", id="negative"
+        ),
+        pytest.param(
+            np.ones((1, 8, 10), complex), np.ones((1, 8, 10), bool), TypeError, "real", id="complex"
+        ),
     ],
 )
 def test_bad_maps_are_refused_with_a_reason(maps, masks, error, words):
