@@ -156,12 +156,12 @@ def _picture(file_name: str, folder: Path, mode: str) -> npt.NDArray[Any]:
             picture = np.asarray(image.convert(mode))
     except OSError as error:
         raise DamagedFileError(
-            f"{folder / file_name} is damaged ({error}); reinstall the package"
+            f"{folder / file_name} is damaged ({error}); install the lab again"
         ) from error
     if picture.shape[:2] != (SIDE, SIDE):
         raise DamagedFileError(
             f"{folder / file_name} should have {SIDE} x {SIDE} pixels, it has "
-            f"{picture.shape[1]} x {picture.shape[0]}; reinstall the package"
+            f"{picture.shape[1]} x {picture.shape[0]}; install the lab again"
         )
     return picture
 

@@ -39,16 +39,14 @@ def network_name(name: str | None = None) -> str:
         TypeError: name isn't a string.
         ValueError: the lab has no such network.
     """
-    where = "the name"
+    where = "a network's name"
     if name is None:
         name = os.environ.get("CS231N_NETWORK", "").strip() or DEFAULT_NETWORK
         where = "CS231N_NETWORK"
     if not isinstance(name, str):
         raise TypeError(f"expected a network's name, got {type(name).__name__}")
     if name not in NETWORKS:
-        raise ValueError(
-            f"expected {where} of a network to be one of {', '.join(NETWORKS)}, got {name!r}"
-        )
+        raise ValueError(f"expected {where} to be one of {', '.join(NETWORKS)}, got {name!r}")
     return name
 
 
@@ -137,8 +135,7 @@ def load_squeezenet(sha256_prefix: str | None = None) -> nn.Module:
     return model
 
 
-_REINSTALL = "Reinstall the package: pip install --force-reinstall --no-deps cs231n-utils, or check\
- the file out of git again."
+_REINSTALL = "Install the lab again, or restore the file from its git repository."
 
 
 def shipped_bytes(file_name: str, folder: Path = SHIPPED) -> bytes:
