@@ -27,8 +27,10 @@ class Picture(NamedTuple):
 def draw(label: int, seed: int, size: int = 224) -> Picture:
     """Draw one object of a class on a cluttered background.
 
-    The same arguments give the same bytes on every machine. The background depends on
-    the seed alone; another size draws the same scene, scaled.
+    The same arguments give the same bytes everywhere: random numbers, geometry and colours
+    are exact, and Pillow rasterises whole-number corners (measured equal from Pillow 11.2.1
+    to 13.0 on x86-64). The background depends on the seed alone; another size draws the
+    same scene, scaled.
 
     Args:
         label: the class, an index into ``CLASS_NAMES``.
@@ -75,7 +77,7 @@ def _roll_frame(dice: Dice, tilt: float) -> Frame:
 
 def _develop(canvas: Image.Image) -> Picture:
     """Average blocks of canvas pixels down to the picture's."""
-    image = np.asarray(canvas.convert("RGB").reduce(SUPERSAMPLING))
+    image = np.array(canvas.convert("RGB").reduce(SUPERSAMPLING))  # a copy: writable
     coverage = np.asarray(canvas.getchannel("A").reduce(SUPERSAMPLING))
     return Picture(image, coverage >= 128)
 

@@ -5,16 +5,7 @@ import math
 from ..canvas import Pen
 from ..colours import Palette, mix, shade, tint
 from ..dice import Dice
-from ..geometry import (
-    Point,
-    Points,
-    arc,
-    between,
-    ellipse,
-    place,
-    polar,
-    smooth,
-)  # fmt: skip
+from ..geometry import Point, Points, arc, between, ellipse, place, polar, smooth
 
 
 def butterfly(pen: Pen, dice: Dice, paint: Palette) -> None:
@@ -47,7 +38,7 @@ def butterfly(pen: Pen, dice: Dice, paint: Palette) -> None:
     pen.shape(body, paint.accent)
     with pen.within(body):
         for i in range(5):
-            pen.shape(ellipse(0, 0.0 + 0.13 * i, 0.12, 0.03), shade(paint.accent, 45), outline=0)
+            pen.shape(ellipse(0, 0.13 * i, 0.12, 0.03), shade(paint.accent, 45), outline=0)
     pen.oval(0, -0.36, 0.1, 0.1, paint.accent)
 
 

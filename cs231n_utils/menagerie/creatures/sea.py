@@ -5,17 +5,7 @@ import math
 from ..canvas import Pen
 from ..colours import Palette, shade, tint
 from ..dice import Dice
-from ..geometry import (
-    Points,
-    arc,
-    between,
-    ellipse,
-    mirror,
-    place,
-    polar,
-    ribbon,
-    smooth,
-)  # fmt: skip
+from ..geometry import Points, arc, between, ellipse, mirror, place, polar, ribbon, smooth
 
 
 def crab(pen: Pen, dice: Dice, paint: Palette) -> None:

@@ -110,7 +110,7 @@ def sailboat(pen: Pen, dice: Dice, paint: Palette) -> None:
     jib += [(-0.08, 0.28)]
     for sail, base, other, sign in ((main_sail, paint.main, paint.second, 1),
                                     (jib, paint.second, paint.main, -1)):  # fmt: skip
-        pen.shape(sail, tint(base, 15), sharp=False)
+        pen.shape(sail, tint(base, 15))
         with pen.within(sail):
             for y in (-0.14, 0.12):
                 pen.shape([(0, y), (sign, y + 0.1), (sign, y + 0.2), (0, y + 0.1)], other, 0.6)
