@@ -22,7 +22,7 @@ from .scores import energy_inside, pointing_game
 
 Array = npt.NDArray[Any]
 
-# Inches and points. 9.6 inches at 100 dots are as wide as a notebook's column on a laptop, and five
+# Inches and points. 9.6 inches at 110 dots are as wide as a notebook's column on a laptop, and five
 # pictures of 224 pixels in a row keep nearly every pixel.
 _WIDTH, _DPI, _GAP = 9.6, 110, 0.1
 _LARGEST_CELL = 2.4
@@ -31,6 +31,7 @@ _SIZE = 9.0
 _INK, _FAINT, _FRAME, _BAD = "#22252b", "#6b7280", "#d5d8de", "#ff4fa0"
 _GOOD_INK, _BAD_INK = "#137a4b", "#b3261e"
 _MAP_COLOURS, _SIGNED_COLOURS = "magma", "RdBu_r"
+_TIMES = "\N{MULTIPLICATION SIGN}"
 
 
 class LabFigure(Figure):
@@ -183,14 +184,21 @@ def show_fooling(
     change = after - before
     sheet = _Sheet(rows=1, columns=4, aspect=_aspect(before), lines=2, below=[1])
     shown = [before, after, 0.5 + change, 0.5 + amplify * change]
+    roles = ["original", "fooled", "", ""]
     titles = [
-        f"original\n{_seen(model, X, class_names)}",
-        f"fooled\n{_seen(model, X_fooling, class_names)}",
-        "difference\n ",
-        f"difference × {amplify:g}\n ",
+        _seen(model, X, class_names),
+        _seen(model, X_fooling, class_names),
+        "difference",
+        f"difference {_TIMES} {amplify:g}",
     ]
-    for column, (picture, title) in enumerate(zip(shown, titles, strict=True)):
-        _draw(sheet.cell(0, column), np.clip(picture, 0, 1), title)
+    for column, (picture, role, title) in enumerate(zip(shown, roles, titles, strict=True)):
+        axes = sheet.cell(0, column)
+        _draw(axes, np.clip(picture, 0, 1), title)
+        above = 1 + (_LINE + 0.07) / sheet.height
+        axes.text(
+            0.5, above, role,
+            transform=axes.transAxes, ha="center", fontsize=_SIZE - 0.5, color=_FAINT,
+        )  # fmt: skip
     levels = 255 * np.abs(change)
     text = f"changed by {levels.mean():.1f} of 255 levels on average, {levels.max():.0f} at most"
     sheet.cell(0, 2).set_xlabel(text, color=_FAINT, fontsize=_SIZE - 0.5, labelpad=4, loc="left")
@@ -246,8 +254,8 @@ def _compare_row(sheet: "_Sheet", row: int, mine: Array, truth: Array) -> None:
     captions = [
         f"largest {_largest(mine)}",
         f"largest {_largest(truth)}",
-        f"up to {worst / scale:.2g} of the largest" if worst else "none",
-        f"× {factor:,g}",
+        f"up to {_percent(worst / scale)} of the largest value" if worst else "none",
+        f"{_TIMES} {factor:,g}",
     ]
     if not finite.all():
         captions[2] = f"{np.count_nonzero(~finite):,} values not finite"
@@ -281,7 +289,7 @@ class _Sheet:
         under = [0] * rows if below is None else list(below)
         self.width = min(_LARGEST_CELL, (_WIDTH - (columns + 1) * _GAP) / columns)
         self.height = self.width * aspect
-        top = _GAP + (2.0 * _LINE if heading else 0.0)
+        top = _GAP + (1.5 * _LINE if heading else 0.0)
         self.tops = []  # of each row's pictures, from the figure's upper edge
         for row in range(rows):
             top += above[row] * _LINE + (0.04 if above[row] else 0.0)
@@ -346,7 +354,10 @@ def _scored(maps: Array, masks: Array | None) -> list[tuple[str, str]]:
         return []
     inside, hits = energy_inside(np.abs(maps), masks), pointing_game(maps, masks)
     return [
-        (f"{share:.0%} on the object · {'hit' if hit else 'miss'}", _GOOD_INK if hit else _BAD_INK)
+        (
+            f"{100 * share:.0f} % on the object · {'hit' if hit else 'miss'}",
+            _GOOD_INK if hit else _BAD_INK,
+        )
         for share, hit in zip(inside, hits, strict=True)
     ]
 
@@ -375,8 +386,8 @@ def _seen(model: nn.Module, X: Tensor, class_names: Sequence[str]) -> str:
     return f"{_short(class_names[best])}, {_percent(float(probabilities[best]))}"
 
 
-def _percent(probability: float) -> str:
-    return "> 99.9 %" if probability > 0.999 else f"{100 * probability:.3g} %"
+def _percent(share: float) -> str:
+    return f"{100 * share:.2g} %" if share < 0.1 else f"{100 * share:,.0f} %"
 
 
 def _names(y: Any, class_names: Sequence[str] | None, count: int) -> list[str]:
