@@ -53,6 +53,7 @@ def _feathers(pen: Pen, rows: int, colour: tuple[int, int, int]) -> None:
 
 def penguin(pen: Pen, dice: Dice, paint: Palette) -> None:
     """From the front: pale belly and face, flippers out, webbed feet, patch at the neck."""
+    pale = dice.pick([paint.light, paint.accent, tint(paint.second, 55), tint(paint.accent, 55)])
     for x in (-0.24, 0.24):
         foot = [(x, 0.8), (x + 0.2, 1.0), (x + 0.07, 0.97), (x, 1.03), (x - 0.07, 0.97),
                 (x - 0.2, 1.0)]  # fmt: skip
@@ -70,7 +71,7 @@ def penguin(pen: Pen, dice: Dice, paint: Palette) -> None:
     pen.shape(body, paint.main)
     belly = smooth([(0, -0.22), (0.3, -0.2), (0.42, 0.25), (0.34, 0.68), (0, 0.8),
                     (-0.34, 0.68), (-0.42, 0.25), (-0.3, -0.2)])  # fmt: skip
-    pen.shape(belly, paint.light, outline=0.7)
+    pen.shape(belly, pale, outline=0.7)
     with pen.within(belly):
         pen.oval(0, -0.2, 0.4, 0.16, paint.second, outline=0)
         for row in range(4):
@@ -78,7 +79,7 @@ def penguin(pen: Pen, dice: Dice, paint: Palette) -> None:
                 x, y = 0.16 * column + 0.08 * (row % 2), 0.1 + 0.17 * row
                 pen.inner([(x - 0.04, y), (x, y + 0.05), (x + 0.04, y)], 0.6, paint.dark)
     for x in (-0.17, 0.17):
-        pen.oval(x, -0.62, 0.17, 0.2, paint.light, outline=0)
+        pen.oval(x, -0.62, 0.17, 0.2, pale, outline=0.5)
     for x in (-0.34, 0.34):
         pen.oval(x, -0.42, 0.07, 0.14, paint.second, outline=0.5)
     look = dice.between(0, math.tau)

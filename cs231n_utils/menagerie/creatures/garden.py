@@ -84,18 +84,19 @@ def _spines(pen: Pen, places: Points) -> None:
 
 def ladybug(pen: Pen, dice: Dice, paint: Palette) -> None:
     """From above: round parted wing cases with spots, small head, six legs."""
+    bold = dice.pick([paint.dark, paint.second, shade(paint.second, 40), paint.accent])
     for sign in (-1, 1):
         for y, dy in ((-0.3, -0.22), (0.08, 0.05), (0.42, 0.28)):
             dy += dice.between(-0.07, 0.07)
             pen.stroke([(sign * 0.5, y), (sign * 0.8, y + 0.4 * dy), (sign * 0.92, y + 1.2 * dy)],
-                       0.075, paint.dark, outline=0.4)  # fmt: skip
+                       0.075, bold, outline=0.4)  # fmt: skip
         feeler = smooth([(0.1 * sign, -0.75), (0.22 * sign, -0.95), (0.36 * sign, -0.98)],
                         closed=False)  # fmt: skip
-        pen.stroke(feeler, 0.04, paint.dark, outline=0.4)
-    pen.oval(0, -0.7, 0.28, 0.2, paint.dark)
+        pen.stroke(feeler, 0.04, bold, outline=0.4)
+    pen.oval(0, -0.7, 0.28, 0.2, bold)
     for sign in (-1, 1):
         pen.eye(sign * 0.19, -0.76, 0.07, -1.5)
-    pen.oval(0, -0.5, 0.46, 0.26, shade(paint.second, 10))
+    pen.oval(0, -0.5, 0.46, 0.26, shade(paint.accent, 20))
     for sign in (-1, 1):
         pen.oval(sign * 0.27, -0.54, 0.11, 0.09, paint.light, outline=0.5)
     shell = ellipse(0, 0.15, 0.7, 0.72)
@@ -112,10 +113,10 @@ def ladybug(pen: Pen, dice: Dice, paint: Palette) -> None:
         pen.oval(0.0, 0.62, 0.75, 0.35, shade(paint.main, 15), outline=0)
         for x, y, r in spots:
             for sign in (-1, 1):
-                pen.oval(sign * x, y, grow * r, grow * r, paint.dark, outline=0.4)
+                pen.oval(sign * x, y, grow * r, grow * r, bold, outline=0.4)
         pen.stroke(arc(0, 0.15, 0.56, 0.58, 3.6, 4.2), 0.06, tint(paint.main, 60))
         gap = dice.pick([0.0, 0.04, 0.12])
-        pen.shape([(0.0, -0.4), (gap + 0.015, 0.9), (-gap - 0.015, 0.9)], paint.dark, outline=0.6)
+        pen.shape([(0.0, -0.4), (gap + 0.015, 0.9), (-gap - 0.015, 0.9)], bold, outline=0.6)
 
 
 def mushroom(pen: Pen, dice: Dice, paint: Palette) -> None:

@@ -3,7 +3,7 @@
 import math
 
 from ..canvas import Pen
-from ..colours import Palette, tint
+from ..colours import Palette, shade, tint
 from ..dice import Dice
 from ..geometry import Points, arc, between, ellipse, polar, ribbon, smooth
 
@@ -12,12 +12,16 @@ def bicycle(pen: Pen, dice: Dice, paint: Palette) -> None:
     """From the side: two spoked wheels, diamond frame, saddle, handlebar, pedals."""
     spin, spokes = dice.between(0, 1), dice.whole(8, 12)
     rear, front, radius = (-0.58, 0.3), (0.62, 0.3), dice.between(0.36, 0.42)
+    tyre, disc = dice.pick(
+        [(paint.dark, tint(paint.second, 45)), (paint.accent, paint.second),
+         (shade(paint.main, 30), paint.second), (shade(paint.second, 40), tint(paint.accent, 30))]
+    )  # fmt: skip
     for x, y in (rear, front):
-        pen.oval(x, y, radius, radius, paint.dark)
-        pen.oval(x, y, 0.83 * radius, 0.83 * radius, tint(paint.second, 45), outline=0.5)
+        pen.oval(x, y, radius, radius, tyre)
+        pen.oval(x, y, 0.83 * radius, 0.83 * radius, disc, outline=0.5)
         for i in range(spokes):
             angle = spin + math.tau * i / spokes
-            pen.stroke([(x, y), polar(x, y, 0.82 * radius, angle)], 0.02, paint.dark)
+            pen.stroke([(x, y), polar(x, y, 0.82 * radius, angle)], 0.022)
         pen.oval(x, y, 0.08, 0.08, paint.accent, outline=0.6)
     crank, seat, head = (-0.06, 0.32), (-0.22, -0.3), (0.44, -0.36)
     tubes: list[Points] = [
