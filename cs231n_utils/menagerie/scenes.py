@@ -27,10 +27,10 @@ class Picture(NamedTuple):
 def draw(label: int, seed: int, size: int = 224) -> Picture:
     """Draw one object of a class on a cluttered background.
 
-    The same arguments give the same bytes everywhere: random numbers, geometry and colours
-    are exact, and Pillow rasterises whole-number corners (measured equal from Pillow 11.2.1
-    to 13.0 on x86-64). The background depends on the seed alone; another size draws the
-    same scene, scaled.
+    The same arguments give the same bytes: colours are whole numbers, and so are the corners
+    that Pillow rasterises (measured equal for Pillow 11.2.1 to 13.0 on x86-64; older ones, and
+    perhaps other processors, move an edge by a pixel here and there). The background depends
+    on the seed alone; another size draws the same scene, scaled.
 
     Args:
         label: the class, an index into ``CLASS_NAMES``.
