@@ -1,0 +1,1 @@
+"""Is the lab as fast as it claims? `make bench` measures, prints, and writes RESULTS.md."""

@@ -1,0 +1,167 @@
+"""Measure, print a table, write RESULTS.md and RESULTS.json beside this file.
+
+Exit code 1 if a bar is missed. `python -m bench --quick` takes fewer rounds and writes nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import captum
+import matplotlib
+import torch
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from cs231n_utils.exercises import EXERCISES
+
+from . import subjects
+from .clock import Duel
+
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the result; without a bar it is only told."""
+
+    what: str
+    value: str
+    bar: str = ""
+    met: bool = True
+    detail: str = ""
+
+
+def measure(quick: bool, progress: Progress) -> Iterator[Row]:
+    """Everything, in the order of the table."""
+    rounds = {"visualization": 2 if quick else 7, "saliency": 3 if quick else 21}
+    seeds = range(2 if quick else 7)
+    steps = 2 * (rounds["visualization"] + 1) + rounds["saliency"] + 1 + 3 * len(seeds)
+    task = progress.add_task("measuring", total=steps)
+
+    def tick() -> None:
+        progress.advance(task)
+
+    yield from checks(seeds, tick)
+    yield from visualization(rounds["visualization"], tick)
+    yield saliency(rounds["saliency"], tick)
+
+
+def visualization(rounds: int, tick: subjects.Tick) -> Iterator[Row]:
+    """The loop around the network, without and with the pictures it shows on its way."""
+    for show_every, name in ((0, "no pictures on the way"), (25, "with all defaults")):
+        duel = subjects.class_visualization(rounds, show_every, tick)
+        yield ratio_row(
+            f"class visualization, 100 iterations, {name}, against 100 bare passes", duel, 1.10
+        )
+
+
+def saliency(rounds: int, tick: subjects.Tick) -> Row:
+    """The solution against captum."""
+    duel = subjects.saliency(rounds, tick)
+    return ratio_row("saliency maps of 25 pictures, against captum.attr.Saliency", duel, 1.0)
+
+
+def ratio_row(what: str, duel: Duel, bar: float) -> Row:
+    """A ratio to two decimals: what two runs of one measurement agree in."""
+    low, high = duel.spread
+    ours, theirs = statistics.median(duel.ours), statistics.median(duel.theirs)
+    detail = f"{ours:.2f} s : {theirs:.2f} s; quartiles {low:.3f} to {high:.3f}"
+    detail += f", {len(duel.ours)} rounds"
+    return Row(what, f"{duel.ratio:.2f}", f"≤ {bar:.2f}", round(duel.ratio, 2) <= bar, detail)
+
+
+def checks(seeds: range, tick: subjects.Tick) -> Iterator[Row]:
+    """The check of each right solution: its first run and the median of all."""
+    first = total = network = 0.0
+    rows = []
+    for exercise in EXERCISES:
+        spent, share = subjects.whole_check(exercise, seeds, tick)
+        median = statistics.median(spent)
+        first, total, network = first + spent[0], total + median, network + share * median
+        detail = f"network's own arithmetic {share:.0%}; first run {spent[0]:.2f} s"
+        rows.append(Row(f"check of the right {exercise}", f"{median:.2f} s", detail=detail))
+    yield Row(
+        "check of all three right solutions", f"{total:.2f} s", "≤ 5 s", max(total, first) <= 5,
+        f"network's own arithmetic {network / total:.0%}; first run {first:.2f} s",
+    )  # fmt: skip
+    yield from rows
+
+
+def machine() -> dict[str, str | int]:
+    """What the figures depend on."""
+    model = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        names = [line for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
+        model = names[0].split(":")[1].strip() if names else model
+    return {
+        "processor": model,
+        "cores": os.cpu_count() or 0,
+        "threads used": torch.get_num_threads(),
+        "system": platform.system(),
+        "python": platform.python_version(),
+        "torch": str(torch.__version__),
+        "captum": captum.__version__,
+    }
+
+
+def markdown(rows: list[Row], where: dict[str, str | int]) -> str:
+    """RESULTS.md: written by this command only."""
+    lines = [
+        "# Speed",
+        "",
+        "Written by `make bench`. Processor time, one thread. Two sides are measured in turn; a",
+        "ratio is the median of the rounds' ratios.",
+        "",
+        "| what | measured | bar | | detail |",
+        "| --- | ---: | ---: | --- | --- |",
+    ]
+    for row in rows:
+        met = ("met" if row.met else "**missed**") if row.bar else ""
+        lines.append(f"| {row.what} | {row.value} | {row.bar} | {met} | {row.detail} |")
+    lines += ["", "Measured with " + ", ".join(f"{k} {v}" for k, v in where.items()) + "."]
+    return "\n".join(lines) + "\n"
+
+
+def table(rows: list[Row]) -> Table:
+    """The same for the terminal."""
+    shown = Table("what", "measured", "bar", "detail", title="Speed")
+    for row in rows:
+        style = "" if not row.bar else "green" if row.met else "bold red"
+        shown.add_row(row.what, row.value, row.bar, row.detail, style=style)
+    return shown
+
+
+def main() -> int:
+    """Run it all; 1 if a bar is missed."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="fewer rounds, no files written")
+    quick = parser.parse_args().quick
+    matplotlib.use("Agg")
+    torch.set_num_threads(1)
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        rows = list(measure(quick, progress))
+    Console().print(table(rows))
+    if not quick:
+        where = machine()
+        (HERE / "RESULTS.md").write_text(markdown(rows, where), encoding="utf-8")
+        record = {"machine": where, "rows": [asdict(row) for row in rows]}
+        (HERE / "RESULTS.json").write_text(
+            json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
+        print("Written: bench/RESULTS.md, bench/RESULTS.json")
+    return 0 if all(row.met for row in rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

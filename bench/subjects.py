@@ -1,0 +1,92 @@
+"""What is measured: the functions in the solution notebooks, as students are to write them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import torch
+from captum.attr import Saliency
+from torch import Tensor, nn
+
+from cs231n_utils import load_menagerie, load_model, preprocess
+from cs231n_utils.exercises import EXERCISES, check
+
+from .clock import Duel, duel, network_time, timed
+
+SOLUTIONS = Path(__file__).resolve().parents[1] / "solutions" / "network_visualization"
+ITERATIONS = 100
+IMAGES = 25
+Tick = Callable[[], None]
+
+
+def solution(exercise: str) -> Callable[..., Any]:
+    """The solved function, out of its notebook: its imports cell and its own cell are run."""
+    notebook = nbformat.read(SOLUTIONS / f"{exercise}.ipynb", as_version=4)
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    name = EXERCISES[exercise]
+    (own,) = (c for c in cells if c.metadata.get("nbgrader", {}).get("grade_id") == name)
+    namespace: dict[str, Any] = {"__name__": exercise}
+    for cell in (cells[0], own):
+        # Its top level shows pictures to whoever reads it; here nobody does.
+        exec(compile(cell.source, f"{exercise}.ipynb", "exec"), namespace)
+    function: Callable[..., Any] = namespace[name]
+    return function
+
+
+def class_visualization(rounds: int, show_every: int, tick: Tick) -> Duel:
+    """100 iterations of the reference against 100 bare forward and backward passes."""
+    model, create = load_model("menagerie"), solution("class_visualization")
+    image = torch.randn(1, 3, 224, 224, generator=torch.Generator().manual_seed(0))
+    target = 3
+
+    def reference() -> None:
+        create(
+            target, model, torch.float32, num_iterations=ITERATIONS, show_every=show_every,
+            generator=torch.Generator().manual_seed(0),
+        )  # fmt: skip
+
+    return duel(reference, lambda: bare_passes(model, image, target), rounds, tick)
+
+
+def bare_passes(model: nn.Module, image: Tensor, target: int) -> None:
+    """Nothing but the network: score, and its gradient in the image."""
+    image = image.clone().requires_grad_()
+    for _ in range(ITERATIONS):
+        torch.autograd.grad(model(image)[0, target], image)
+
+
+def saliency(rounds: int, tick: Tick) -> Duel:
+    """The solution against captum, on 25 pictures."""
+    model, compute = load_model("menagerie"), solution("saliency_maps")
+    pictures = load_menagerie(num=IMAGES)
+    X, y = preprocess(pictures.X), torch.as_tensor(pictures.y)
+    captum = Saliency(model)
+    return duel(
+        lambda: compute(X.clone(), y, model),
+        lambda: captum.attribute(X.clone().requires_grad_(), target=y),
+        rounds,
+        tick,
+    )
+
+
+def whole_check(exercise: str, seeds: range, tick: Tick) -> tuple[list[float], float]:
+    """Processor seconds of checking the right solution, for each seed; and the network's share.
+
+    Raises:
+        RuntimeError: the solution does not get full marks, so nothing worth timing happened.
+    """
+    function = solution(exercise)
+    spent = []
+    for seed in seeds:
+        seconds, verdict = timed(partial(check, exercise, function, seed=seed))
+        if not verdict.passed:
+            raise RuntimeError(f"the solution of {exercise} is not right for seed {seed}")
+        spent.append(seconds)
+        tick()
+    with network_time() as inside:
+        whole, _ = timed(partial(check, exercise, function, seed=seeds.start))
+    return spent, inside[0] / whole
