@@ -1,9 +1,9 @@
 """Pictures with their labels: load_menagerie, load_imagenet_val, and load_pictures for either."""
 
 import io
-import json
 import operator
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +14,9 @@ import numpy.typing as npt
 from PIL import Image
 from torchvision.models import SqueezeNet1_1_Weights
 
-from .downloads import DamagedFileError, RemoteFile, damaged, fetch
-from .models import IMAGENET_NETWORK, SHIPPED, network_name, shipped_bytes
+from .downloads import RemoteFile, discarded, fetch
+from .models import IMAGENET_NETWORK, network_name
+from .shipped import SHIPPED, damaged, shipped_bytes, shipped_json
 
 UInt8Array = npt.NDArray[np.uint8]
 Int64Array = npt.NDArray[np.int64]
@@ -64,15 +65,14 @@ def load_menagerie(num: SupportsIndex | None = None, *, folder: Path = SHIPPED) 
         ValueError: num is less than 1 or more than there are.
         LabFileError: a file of the package is missing or damaged: reinstall.
     """
-    index = json.loads(shipped_bytes("validation.json", folder))
-    labels: list[int] = index["labels"]
+    labels, class_names = _index(folder)
     chosen = _round_the_classes(labels)[: _count(num, len(labels), "the menagerie")]
     X = [_picture(f"validation/{i:03d}.webp", folder, "RGB") for i in chosen]
     masks = [_picture(f"validation/{i:03d}.png", folder, "1") for i in chosen]
     return Pictures(
         X=np.stack(X),
         y=np.array([labels[i] for i in chosen], np.int64),
-        class_names=list(index["class_names"]),
+        class_names=class_names,
         masks=np.stack(masks).astype(np.bool_),
     )
 
@@ -102,8 +102,8 @@ def load_imagenet_val(num: SupportsIndex | None = None) -> Pictures:
             y = _npz_array(archive, "y", (total,), "iu")
         if not all(0 <= label < len(class_names) for label in y.tolist()):
             raise ValueError(f"labels outside of 0..{len(class_names) - 1}")
-    except (zipfile.BadZipFile, KeyError, ValueError, EOFError, NotImplementedError) as error:
-        raise damaged(_IMAGENET_VAL, str(error)) from error
+    except (zipfile.BadZipFile, zlib.error, KeyError, ValueError, EOFError, RuntimeError) as error:
+        raise discarded(_IMAGENET_VAL, str(error)) from error
     return Pictures(X=X[:num], y=y[:num].astype(np.int64), class_names=class_names)
 
 
@@ -139,6 +139,17 @@ def _count(num: SupportsIndex | None, total: int, name: str) -> int:
     return count
 
 
+def _index(folder: Path) -> tuple[list[int], list[str]]:
+    """Labels and class names of the menagerie's validation set."""
+    index = shipped_json("validation.json", folder)
+    labels, names = index.get("labels"), index.get("class_names")
+    if not (isinstance(labels, list) and labels and isinstance(names, list)):
+        raise damaged("validation.json", "expected lists of labels and class_names", folder)
+    if not all(isinstance(label, int) and 0 <= label < len(names) for label in labels):
+        raise damaged("validation.json", f"labels outside of 0..{len(names) - 1}", folder)
+    return labels, [str(name) for name in names]
+
+
 def _round_the_classes(labels: list[int]) -> list[int]:
     """Indices in rounds: the first picture of each class, then the second of each, and so on."""
     seen: dict[int, int] = {}
@@ -155,14 +166,11 @@ def _picture(file_name: str, folder: Path, mode: str) -> npt.NDArray[Any]:
         with Image.open(io.BytesIO(content), formats=["WEBP", "PNG"]) as image:
             picture = np.asarray(image.convert(mode))
     except OSError as error:
-        raise DamagedFileError(
-            f"{folder / file_name} is damaged ({error}); install the lab again"
-        ) from error
+        raise damaged(file_name, str(error), folder) from error
     if picture.shape[:2] != (SIDE, SIDE):
-        raise DamagedFileError(
-            f"{folder / file_name} should have {SIDE} x {SIDE} pixels, it has "
-            f"{picture.shape[1]} x {picture.shape[0]}; install the lab again"
-        )
+        height, width = picture.shape[:2]
+        problem = f"expected {SIDE} x {SIDE} pixels, got {width} x {height}"
+        raise damaged(file_name, problem, folder)
     return picture
 
 

@@ -130,8 +130,8 @@ def fetch(file: RemoteFile) -> Path:
     return file.path
 
 
-def damaged(file: RemoteFile, problem: str) -> DamagedFileError:
-    """The error for a cached file whose content turned out wrong; removes it from the cache."""
+def discarded(file: RemoteFile, problem: str) -> DamagedFileError:
+    """Remove a cached file whose content turned out wrong; the error to raise for it."""
     file.path.unlink(missing_ok=True)
     return DamagedFileError(
         f"{file.name} is not the file that the lab expects: {problem}. It was removed from "

@@ -1,6 +1,5 @@
 """The networks of the lab, ready to be looked into: load_model."""
 
-import json
 import os
 import re
 from pathlib import Path
@@ -12,19 +11,12 @@ import torch
 from torch import Tensor, nn
 from torchvision.models import SqueezeNet1_1_Weights, squeezenet1_1
 
-from .downloads import (
-    DamagedFileError,
-    MissingFileError,
-    RemoteFile,
-    damaged,
-    fetch,
-    sha256,
-)
+from .downloads import RemoteFile, discarded, fetch, sha256
 from .menagerie.network import CLASSIFIER_CONV, build_network
+from .shipped import SHIPPED, damaged, shipped_bytes, shipped_json
 
 DEFAULT_NETWORK = "menagerie"
 IMAGENET_NETWORK = "squeezenet1_1"
-SHIPPED = Path(__file__).parent / "menagerie" / "shipped"
 
 # The file in SHIPPED that holds each embedded network's weights.
 _EMBEDDED = {"menagerie": "standard.safetensors", "menagerie-robust": "robust.safetensors"}
@@ -84,23 +76,19 @@ def load_embedded(file_name: str, folder: Path = SHIPPED) -> nn.Module:
         DamagedFileError: the file isn't what the manifest says, or doesn't fit the network.
     """
     content = shipped_bytes(file_name, folder)
-    manifest = json.loads(shipped_bytes("manifest.json", folder))
-    expected = manifest["files"].get(file_name, {}).get("sha256", "no checksum at all")
-    if sha256(content) != expected:
-        raise DamagedFileError(
-            f"{folder / file_name} is damaged: its manifest says SHA-256 {expected}, the file has "
-            f"{sha256(content)}.\n{_REINSTALL}"
-        )
+    try:
+        expected = str(shipped_json("manifest.json", folder)["files"][file_name]["sha256"])
+    except (KeyError, TypeError) as error:
+        raise damaged("manifest.json", f"no checksum of {file_name}", folder) from error
+    if (got := sha256(content)) != expected:
+        raise damaged(file_name, f"expected SHA-256 {expected}, got {got}", folder)
     try:
         # Stored as float16 to keep the package small; computed with as float32.
         state = {key: w.float() for key, w in safetensors.torch.load(content).items()}
-        num_classes = len(state[f"{CLASSIFIER_CONV}.bias"])
-        return _filled(num_classes, state)
+        return _filled(len(state[f"{CLASSIFIER_CONV}.bias"]), state)
     except (safetensors.SafetensorError, KeyError, RuntimeError) as error:
-        raise DamagedFileError(
-            f"{folder / file_name} doesn't hold the weights of this version's network: {error}.\n"
-            f"{_REINSTALL}"
-        ) from error
+        problem = f"it doesn't hold the network's weights ({_first_line(error)})"
+        raise damaged(file_name, problem, folder) from error
 
 
 def load_squeezenet(sha256_prefix: str | None = None) -> nn.Module:
@@ -129,27 +117,10 @@ def load_squeezenet(sha256_prefix: str | None = None) -> nn.Module:
     try:
         model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
     except Exception as error:  # torch raises half a dozen types on a file of another kind
-        raise damaged(
+        raise discarded(
             file, f"it doesn't hold SqueezeNet's weights ({_first_line(error)})"
         ) from error
     return model
-
-
-_REINSTALL = "Install the lab again, or restore the file from its git repository."
-
-
-def shipped_bytes(file_name: str, folder: Path = SHIPPED) -> bytes:
-    """The content of a file of the package.
-
-    Raises:
-        MissingFileError: it isn't there.
-    """
-    try:
-        return (folder / file_name).read_bytes()
-    except FileNotFoundError:
-        raise MissingFileError(
-            f"{folder / file_name} is missing; it belongs to the package.\n{_REINSTALL}"
-        ) from None
 
 
 def _filled(num_classes: int, state: dict[str, Tensor]) -> nn.Module:

@@ -29,7 +29,7 @@ _LARGEST_CELL = 2.4
 _LINE = 0.17  # height of a line of caption
 _SIZE = 9.0
 _INK, _FAINT, _FRAME, _BAD = "#22252b", "#6b7280", "#d5d8de", "#ff4fa0"
-_GOOD_INK, _BAD_INK = "#137a4b", "#b3261e"
+_INKS = {True: "#137a4b", False: "#b3261e"}
 _MAP_COLOURS, _SIGNED_COLOURS = "magma", "RdBu_r"
 _TIMES = "\N{MULTIPLICATION SIGN}"
 
@@ -213,7 +213,7 @@ def compare(yours: Any, reference: Any, *, title: str | None = None) -> Figure:
     Pixels that are NaN or infinite are pink.
 
     Args:
-        yours: maps (N, H, W) or (H, W), or signed values with channels (N, 3, H, W) or (3, H, W).
+        yours: maps (N, H, W) or (H, W), or signed values with channels (N, 3, H, W).
         reference: of the same shape, finite.
         title: a heading.
 
@@ -223,11 +223,12 @@ def compare(yours: Any, reference: Any, *, title: str | None = None) -> Figure:
     mine, truth = _numbers(yours), _numbers(reference)
     if mine.shape != truth.shape:
         raise ValueError(f"compare expected equal shapes, got {mine.shape} and {truth.shape}")
-    coloured = truth.ndim == 4 or (truth.ndim == 3 and truth.shape[0] == 3)
-    if truth.ndim == 2 or (coloured and truth.ndim == 3):
+    if truth.ndim == 2:
         mine, truth = mine[None], truth[None]
-    if truth.ndim != (4 if coloured else 3) or truth.size == 0 or len(truth) == 0:
-        raise ValueError(f"compare expected maps (N, H, W) or images (N, 3, H, W), {truth.shape}")
+    if truth.ndim not in (3, 4) or truth.size == 0 or (truth.ndim == 4 and truth.shape[1] != 3):
+        raise ValueError(
+            f"compare expected maps (N, H, W) or values (N, 3, H, W), got {truth.shape}"
+        )
     height, width = truth.shape[-2:]
     sheet = _Sheet(
         rows=len(truth),
@@ -352,13 +353,16 @@ def _scored(maps: Array, masks: Array | None) -> list[tuple[str, str]]:
     """A caption for each map and the colour to write it in."""
     if masks is None:
         return []
-    inside, hits = energy_inside(np.abs(maps), masks), pointing_game(maps, masks)
-    return [
-        (
-            f"{100 * share:.0f} % on the object · {'hit' if hit else 'miss'}",
-            _GOOD_INK if hit else _BAD_INK,
-        )
+    shown = np.nan_to_num(np.abs(maps))
+    inside, hits = energy_inside(shown, masks), pointing_game(shown, masks)
+    captions = [
+        (f"{100 * share:.0f} % on the object · {'hit' if hit else 'miss'}", _INKS[bool(hit)])
         for share, hit in zip(inside, hits, strict=True)
+    ]
+    whole = np.isfinite(maps).all(axis=(1, 2))
+    return [
+        caption if ok else ("not finite", _INKS[False])
+        for caption, ok in zip(captions, whole, strict=True)
     ]
 
 
