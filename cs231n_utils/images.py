@@ -195,14 +195,23 @@ def _correlate(x: Tensor, weights: tuple[float, ...], axis: int) -> Tensor:
     A sum of shifted views: for the short kernels that the lab uses it beats a convolution.
     """
     n, radius = x.shape[axis], len(weights) - 1
-    # ... 1 0 | 0 1 ... n-1 | n-1 n-2 ...: a zigzag of period 2 n, for any radius.
-    index = torch.arange(-radius, n + radius, device=x.device).remainder_(2 * n)
-    padded = x.index_select(axis, torch.minimum(index, 2 * n - 1 - index))
+    padded = _mirrored(x, radius, axis)
     out = padded.narrow(axis, radius, n) * weights[0]
     for k, weight in enumerate(weights[1:], start=1):
         out.add_(padded.narrow(axis, radius - k, n), alpha=weight)
         out.add_(padded.narrow(axis, radius + k, n), alpha=weight)
     return out
+
+
+def _mirrored(x: Tensor, radius: int, axis: int) -> Tensor:
+    """x with `radius` more values on both sides: ... 1 0 | 0 1 ... n-1 | n-1 n-2 ..."""
+    n = x.shape[axis]
+    if radius <= n:
+        first, last = x.narrow(axis, 0, radius), x.narrow(axis, n - radius, radius)
+        return torch.cat([first.flip(axis), x, last.flip(axis)], axis)
+    # Wider than the image, the mirror shows its mirror: a zigzag of period 2 n.
+    index = torch.arange(-radius, n + radius, device=x.device).remainder_(2 * n)
+    return x.index_select(axis, torch.minimum(index, 2 * n - 1 - index))
 
 
 def _pictures(img: Any) -> npt.NDArray[np.uint8]:

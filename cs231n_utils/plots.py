@@ -359,7 +359,7 @@ def _scored(maps: Array, masks: Array | None) -> list[tuple[str, str]]:
         (f"{100 * share:.0f} % on the object · {'hit' if hit else 'miss'}", _INKS[bool(hit)])
         for share, hit in zip(inside, hits, strict=True)
     ]
-    whole = np.isfinite(maps).all(axis=(1, 2))
+    whole: list[bool] = [bool(np.isfinite(values).all()) for values in maps]
     return [
         caption if ok else ("not finite", _INKS[False])
         for caption, ok in zip(captions, whole, strict=True)

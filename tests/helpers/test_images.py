@@ -178,7 +178,7 @@ def test_blur_is_scipys_gaussian_in_single_precision(X, sigma):
     np.testing.assert_allclose(blurred, scipy_blur(X, sigma), rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("sigma", [0.3, 0.5, 1, 3.7, 60, 200])
+@pytest.mark.parametrize("sigma", [0.3, 0.5, 1, 3.7, 60])
 def test_blur_is_scipys_gaussian_on_an_image_of_full_size(sigma):
     X = np.random.default_rng(0).normal(size=(2, 3, 224, 192)).astype(np.float32)
     blurred = blur_image(torch.tensor(X), sigma).numpy()
