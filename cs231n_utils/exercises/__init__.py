@@ -10,7 +10,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -102,7 +103,8 @@ def make_probes(exercise: str, seed: int) -> tuple[Probe, ...]:
     from cs231n_utils.exercises.judges import JUDGES
 
     rng = np.random.default_rng([seed, list(EXERCISES).index(exercise)])
-    return tuple(JUDGES[exercise].make_probes(rng))
+    with _one_thread():
+        return tuple(JUDGES[exercise].make_probes(rng))
 
 
 def judge(
@@ -130,10 +132,24 @@ def judge(
     if verdict is None:
         try:
             seen = {observation.probe: observation for observation in observations}
-            verdict = JUDGES[exercise].judge(probes, seen)
+            with _one_thread():
+                verdict = JUDGES[exercise].judge(probes, seen)
         except Exception as error:
             raise _fault(exercise, seed, error) from error
     return replace(verdict, seed=seed)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Small networks are fastest, and a busy machine's other users happiest, on one thread."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _without_judging(exercise: str, observations: Sequence[Observation]) -> Verdict | None:

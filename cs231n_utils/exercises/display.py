@@ -52,6 +52,9 @@ def as_text(verdict: Verdict) -> str:
         lines += _wrap("", verdict.message)
     for finding in verdict.findings:
         lines += _finding_text(finding)
+    waiting = {finding.blocked_by for finding in verdict.findings if finding.passed is None}
+    for name in sorted(waiting):
+        lines += _wrap("  -        ", f"waits until this passes: {name}")
     for remark in verdict.remarks:
         lines += ["", *_wrap("  note  ", f"{remark.what} {remark.why} {remark.next_step}")]
     if verdict.seed is not None and verdict.status == "failed":
@@ -70,8 +73,6 @@ def _finding_text(finding: Finding) -> list[str]:
     earned = f"{finding.points:g}/{finding.max_points:g}"
     lines = _wrap(f"  {mark:2} {earned:>4}  ", finding.name)
     indent = " " * 11
-    if finding.passed is None:
-        lines += _wrap(indent, f"waits until this passes: {finding.blocked_by}")
     if finding.passed is False:
         mistake = finding.mistake
         got = "" if mistake and finding.got == mistake.what else finding.got
@@ -141,6 +142,9 @@ def as_html(verdict: Verdict) -> str:
         body.append(f'<div class="message">{escape(verdict.message)}</div>')
     if verdict.findings:
         body.append("<ul>" + "".join(map(_finding_html, verdict.findings)) + "</ul>")
+    for name in sorted({f.blocked_by for f in verdict.findings if f.passed is None}):
+        text = escape(f"The findings marked with a dot wait until this one passes: {name}")
+        body.append(f'<div class="message">{text}</div>')
     for remark in verdict.remarks:
         text = escape(f"{remark.what} {remark.why} {remark.next_step}")
         body.append(f'<div class="remark"><b>Costs nothing, worth knowing:</b> {text}</div>')
@@ -168,8 +172,6 @@ def _finding_html(finding: Finding) -> str:
 
 def _details_html(finding: Finding) -> str:
     rows: list[tuple[str, str, str]] = []
-    if finding.passed is None:
-        rows.append(("waits for", "", escape(finding.blocked_by)))
     if finding.passed is False:
         mistake = finding.mistake
         rows.append(("expected", "", escape(finding.expected)))

@@ -229,9 +229,15 @@ def _is_stub(raised: Raised) -> bool:
 
 @contextlib.contextmanager
 def _tidy(seed: int) -> Iterator[None]:
-    """Seed all global random numbers, swallow printing and figures, put everything back."""
+    """Seed all global random numbers, swallow printing and figures, put everything back.
+
+    One thread: on small networks more of them only wait for each other, on a busy machine up to
+    fifty times as long as the arithmetic takes.
+    """
     states = random.getstate(), np.random.get_state(), torch.get_rng_state()
     settings = torch.is_grad_enabled(), torch.get_default_dtype()
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     random.seed(seed)
     np.random.seed(seed % 2**32)
     torch.manual_seed(seed)
@@ -250,6 +256,7 @@ def _tidy(seed: int) -> Iterator[None]:
         torch.set_rng_state(states[2])
         torch.set_grad_enabled(settings[0])
         torch.set_default_dtype(settings[1])
+        torch.set_num_threads(threads)
 
 
 @contextlib.contextmanager

@@ -38,7 +38,7 @@ class NetworkSpec:
         batch_norm: whether there is one, with running statistics unlike those of any batch.
         stride: of the first convolution, and its kernel's size if above 1.
         shrink: average pooling before the first layer, to make large pictures cheap.
-        gain: factor on every score.
+        gain: factor on every score; the default spreads them over a few units.
         bias: (class, offset) added to the scores, after the gain.
         likeness: what share the classes' weights have in common, 0 to 1.
         silent: a class whose score is constant, with no gradient.
@@ -54,7 +54,7 @@ class NetworkSpec:
     batch_norm: bool = False
     stride: int = 1
     shrink: int = 1
-    gain: float = 1.0
+    gain: float = 20.0
     bias: tuple[tuple[int, float], ...] = ()
     likeness: float = 0.0
     silent: int | None = None

@@ -1,6 +1,6 @@
 """The judges: `(probes, observations) -> verdict`. None of this runs beside student code."""
 
-from cs231n_utils.exercises.judges import saliency
+from cs231n_utils.exercises.judges import fooling, saliency
 
-JUDGES = {module.EXERCISE: module for module in (saliency,)}
+JUDGES = {module.EXERCISE: module for module in (saliency, fooling)}
 """Each exercise's module: `make_probes(rng)` and `judge(probes, observations)`."""

@@ -190,6 +190,151 @@ _ENTRIES = [
         "backward() adds to `.grad`; a second call on the same tensor gives a doubled map.",
         "Nothing is lost here, but a function that clears or never uses `X.grad` is safer.",
     ),
+    # Fooling images: the direction of the steps.
+    Mistake(
+        "fooling/descent",
+        "Your steps go down the target's score, not up.",
+        "Every step takes the picture further from the class it should be mistaken for.",
+        "Print the target's score after every step, and see which way it goes.",
+    ),
+    Mistake(
+        "fooling/cross-entropy",
+        "Your steps follow the gradient of the target's probability, or of the cross-entropy "
+        "made of it, not that of its score.",
+        "That also pushes all other classes down, and is another direction.",
+        "Look at what you differentiate: the target's raw score alone, before any softmax.",
+    ),
+    Mistake(
+        "fooling/log-score",
+        "Your steps follow the gradient of the logarithm of the target's score.",
+        "A negative score has no logarithm, and its gradient points the wrong way there.",
+        "Differentiate the score itself.",
+    ),
+    Mistake(
+        "fooling/all-scores",
+        "Your steps follow the gradient of all scores added up.",
+        "They lift every class, not the target.",
+        "Pick one score before you differentiate.",
+    ),
+    Mistake(
+        "fooling/top-score",
+        "Your steps climb the score of the class that the network sees already.",
+        "The target class takes no part in them.",
+        "Check which class you index the scores with.",
+    ),
+    Mistake(
+        "fooling/away",
+        "Your steps push down the class that the network sees, and don't lift the target.",
+        "Some class will win in the end, but not by your choice.",
+        "Climb the target's score.",
+    ),
+    Mistake(
+        "fooling/margin",
+        "Your steps climb the target's score minus the highest other one.",
+        "That fools well, but it is another direction than the exercise asks for.",
+        "Climb the target's score alone.",
+    ),
+    Mistake(
+        "fooling/shifted-label",
+        "Your steps climb the score of the class next to the target.",
+        "Classes are counted from 0, and target_y already is an index.",
+        "Compare the class you index with the target_y you were given.",
+    ),
+    Mistake(
+        "fooling/sign",
+        "Your steps follow the sign of the gradient, pixel by pixel.",
+        "That is another attack (the fast gradient sign method); its direction is not the "
+        "gradient's.",
+        "Use the gradient with its values.",
+    ),
+    Mistake(
+        "fooling/per-channel",
+        "Your gradient is normalised in each colour channel by itself.",
+        "The channels lose their relation to each other, so the step is no longer along the "
+        "gradient.",
+        "Take one norm over all of the picture's values.",
+    ),
+    Mistake(
+        "fooling/accumulated",
+        "Your steps follow the gradients of all iterations so far, added up.",
+        "backward() adds to `.grad`; unless it is cleared, old steps are taken again and again.",
+        "Find where the gradient of the last iteration is thrown away.",
+    ),
+    Mistake(
+        "fooling/training-mode",
+        "Your steps follow the gradient of the network in training mode.",
+        "Dropout and batch statistics make it another network than the one to be fooled.",
+        "Leave the network in the mode in which you got it.",
+    ),
+    # Fooling images: their length.
+    Mistake(
+        "fooling/not-normalised",
+        "Your steps are as long as the gradient itself.",
+        "Where the gradient is small the picture hardly moves, where it is large the steps jump.",
+        "Bring every step to the same length before you take it.",
+    ),
+    Mistake(
+        "fooling/squared-norm",
+        "Your gradient is divided by the square of its norm.",
+        "Then the steps are longest where the gradient is weakest.",
+        "Compute the length of the step you take: it should be the learning rate.",
+    ),
+    Mistake(
+        "fooling/other-norm",
+        "Your gradient is divided by another norm than the Euclidean one.",
+        "The length of the step then depends on the picture's size and content.",
+        "Compute the Euclidean length of the step you take: it should be the learning rate.",
+    ),
+    Mistake(
+        "fooling/learning-rate",
+        "Your steps all have the same length, but not length 1.",
+        "The learning rate of this exercise is 1.",
+        "Compare your learning rate with the one in the exercise, and look for factors.",
+    ),
+    # Fooling images: where it begins and where it ends.
+    Mistake(
+        "fooling/other-start",
+        "You do not start from X.",
+        "A fooling image is the picture itself with a small change.",
+        "Look at the first picture that your loop gives to the network.",
+    ),
+    Mistake(
+        "fooling/one-step-past",
+        "You take one more step after the network is fooled.",
+        "The step belongs to a gradient that was no longer needed, and moves the picture away "
+        "from X for nothing.",
+        "Look at the order in which you test and step.",
+    ),
+    Mistake(
+        "fooling/never-stops",
+        "You go on after the network is fooled.",
+        "Every further step moves the picture away from X for nothing.",
+        "End the loop as soon as the network sees the target.",
+    ),
+    Mistake(
+        "fooling/stops-early",
+        "You stop before the network is fooled.",
+        "The picture that comes back still is what it was.",
+        "Check the condition on which the loop ends, and how often it may run.",
+    ),
+    Mistake(
+        "fooling/changed-X",
+        "The caller's X has other values after the call.",
+        "The caller still needs the picture, to see how little has changed.",
+        "Look at how X_fooling comes from X: assignment gives a second name, not a copy.",
+    ),
+    Mistake(
+        "fooling/unreachable",
+        "On a target that can't be reached your loop was still going when the checker stopped it.",
+        "Sometimes another class rises as fast as the target, for ever.",
+        "A bound on the number of iterations makes a loop like this safe.",
+    ),
+    Mistake(
+        "fooling/dead-gradient",
+        "On a target whose score has no gradient, your picture turns into nan.",
+        "Zero divided by its norm of zero is not a number.",
+        "A look at the norm before dividing makes the function safe.",
+    ),
 ]
 
 CATALOGUE: dict[str, Mistake] = {entry.id: entry for entry in _ENTRIES}
@@ -227,13 +372,17 @@ def _shifted(by: int) -> Callable[[Landscape, np.ndarray], Array]:
     return lambda at, y: one_hot((y + by) % at.scores.shape[1], at.scores)
 
 
+def _top(at: Landscape, y: np.ndarray) -> Array:
+    return one_hot(at.scores.argmax(axis=1), at.scores)
+
+
 OBJECTIVES: tuple[Objective, ...] = (
     Objective("score", lambda at, y: one_hot(y, at.scores)),
     Objective("cross-entropy", _loss),
     Objective("probability", _probability),
     Objective("log-score", _log_score),
     Objective("all-scores", lambda at, y: np.ones_like(at.scores)),
-    Objective("top-score", lambda at, y: one_hot(at.scores.argmax(axis=1), at.scores)),
+    Objective("top-score", _top),
     Objective(
         "all-labels",
         lambda at, y: np.broadcast_to(
@@ -243,3 +392,16 @@ OBJECTIVES: tuple[Objective, ...] = (
     Objective("shifted-label", _shifted(1)),
     Objective("shifted-label", _shifted(-1)),
 )
+
+ASCENTS: tuple[Objective, ...] = (
+    OBJECTIVES[0],
+    Objective("cross-entropy", lambda at, y: -_loss(at, y)),
+    Objective("probability", _probability),
+    Objective("log-score", _log_score),
+    Objective("all-scores", lambda at, y: np.ones_like(at.scores)),
+    Objective("away", lambda at, y: -_top(at, y)),
+    Objective("margin", lambda at, y: one_hot(y, at.scores) - _top(at, y)),
+    Objective("shifted-label", _shifted(1)),
+    Objective("shifted-label", _shifted(-1)),
+)
+"""The same for the two exercises that climb; each is something that gets larger."""
