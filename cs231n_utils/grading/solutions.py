@@ -91,7 +91,6 @@ def executed(
         kernel_name="python3",
         resources={"metadata": {"path": str(folder)}},
         record_timing=False,
-        coalesce_streams=True,
     )
     client.execute(env={**os.environ, **ENVIRONMENT, "CS231N_NETWORK": network})
     return fresh
@@ -106,11 +105,13 @@ def normalised(notebook: NotebookNode, stored: NotebookNode | None = None) -> No
     fresh.metadata = nbformat.from_dict({"kernelspec": KERNELSPEC, "language_info": LANGUAGE})
     for cell in fresh.cells:
         cell.metadata.pop("execution", None)
+        if cell.cell_type == "code":
+            cell.outputs = _joined(cell.outputs)
         for data in _data(cell):
             if PNG in data:
-                data[PNG] = base64.b64encode(
-                    without_notes(base64.b64decode(data[PNG]))
-                ).decode("ascii")
+                data[PNG] = base64.b64encode(without_notes(base64.b64decode(data[PNG]))).decode(
+                    "ascii"
+                )
     _keep_same_pictures(fresh, stored)
     return fresh
 
@@ -146,6 +147,18 @@ def _look_the_same(one: str, other: str) -> bool:
 def _pixels(encoded: str) -> np.ndarray[Any, np.dtype[np.float32]]:
     with Image.open(io.BytesIO(base64.b64decode(encoded))) as image:
         return np.asarray(image.convert("RGBA"), dtype=np.float32)
+
+
+def _joined(outputs: list[NotebookNode]) -> list[NotebookNode]:
+    """Join streams that follow one another: where a kernel cuts them depends on timing."""
+    joined: list[NotebookNode] = []
+    for output in outputs:
+        last = joined[-1] if joined else None
+        if output.output_type == "stream" and last and last.get("name") == output.name:
+            last.text += output.text
+        else:
+            joined.append(output)
+    return joined
 
 
 def _data(cell: NotebookNode) -> Iterator[Any]:
