@@ -339,10 +339,13 @@ def _draw_map(axes: Axes, values: Array, upper: float, *, signed: bool = False) 
 
 
 def _outline(axes: Axes, values: Array, mask: Array) -> None:
-    """The object's outline, and a ring around the map's largest value."""
+    """The object's outline, and a ring around the map's largest value if it has one."""
     if mask.any() and not mask.all():
         axes.contour(mask.astype(float), levels=[0.5], colors="white", linewidths=0.8, alpha=0.75)
-    row, column = np.unravel_index(int(np.nan_to_num(values).argmax()), values.shape)
+    finite = np.nan_to_num(values)
+    if finite.max() == finite.min():
+        return  # it points nowhere
+    row, column = np.unravel_index(int(finite.argmax()), values.shape)
     axes.plot(
         int(column), int(row), "o",
         markersize=9, markerfacecolor="none", markeredgecolor="#37e0ff", markeredgewidth=1.4,
