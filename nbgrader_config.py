@@ -1,8 +1,13 @@
 """nbgrader's settings for this course: every stock `nbgrader` command reads them from here."""
 
 import os
+import sys
 
 c = get_config()  # noqa: F821  (nbgrader hands it in)
+
+# nbgrader calls `alembic` by its bare name, which fails where the environment isn't activated.
+if os.path.dirname(sys.executable) not in os.environ.get("PATH", "").split(os.pathsep):
+    os.environ["PATH"] = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
 
 # solutions/ is written by hand; `nbgrader generate_assignment network_visualization` (or
 # `cs231n release`) makes assignments/ from it; the other three come about while grading.
@@ -44,3 +49,18 @@ c.Execute.timeout = 200
 # With two threads on a busy machine a small network takes fifty times as long as with one.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+# --- grading: our own executor in the place of nbgrader's (cs231n_utils/grading/execute.py) -------
+# Plain `nbgrader autograde`, the formgrader's button and `cs231n grade` all go through it.
+c.Autograde.autograde_preprocessors = [
+    "cs231n_utils.grading.execute.Execute",
+    "nbgrader.preprocessors.LimitOutput",
+    "nbgrader.preprocessors.SaveAutoGrades",
+    "nbgrader.preprocessors.AssignLatePenalties",
+    "nbgrader.preprocessors.CheckCellMetadata",
+]
+# A check cell that a student deleted is put back, else it would never be marked.
+c.OverwriteCells.add_missing_cells = True
+# How long one cell may take can be set for one run: the demo has an endless loop in it.
+if "CS231N_CELL_TIMEOUT" in os.environ:
+    c.Execute.timeout = int(os.environ["CS231N_CELL_TIMEOUT"])
