@@ -19,8 +19,10 @@ def build_network(num_classes: int) -> nn.Module:
     torchvision's model ends in a ReLU before the average. It makes every unlikely score exactly 0,
     with no gradient, and no ascent can start from there; so it is left out.
     """
-    network = squeezenet1_1(weights=None, num_classes=num_classes)
-    network.classifier[2] = nn.Identity()
+    network: nn.Module = squeezenet1_1(weights=None, num_classes=num_classes)
+    classifier = network.get_submodule("classifier")
+    assert isinstance(classifier, nn.Sequential)
+    classifier[2] = nn.Identity()
     return network
 
 

@@ -9,6 +9,7 @@ it: one step of gradient ascent on the loss, of random length (adversarial train
 import hashlib
 import json
 import math
+import os
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -29,7 +30,7 @@ from rich.progress import (
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn.functional import cross_entropy, interpolate
 
 from cs231n_utils.images import SQUEEZENET_MEAN, SQUEEZENET_STD
 from cs231n_utils.menagerie import CLASS_NAMES, draw
@@ -52,6 +53,7 @@ class Recipe:
     """All that a training run depends on; the same recipe gives the same run.
 
     shift: the largest L2 length, in normalised pixel values at 224 x 224, of the adversarial shift.
+    noise: the largest standard deviation, in normalised pixel values, of the noise on a picture.
     scale: what the scores are multiplied with at the end; see `finished`.
     """
 
@@ -59,6 +61,7 @@ class Recipe:
     pictures: int
     stages: tuple[Stage, ...]
     shift: float = 0.0
+    noise: float = 0.5
     learning_rate: float = 4e-3
     weight_decay: float = 0.05
     label_smoothing: float = 0.1
@@ -75,19 +78,19 @@ RECIPES = {
     "standard": Recipe(
         seed=1,
         pictures=12_000,
-        stages=(Stage(112, 12), Stage(160, 3), Stage(FULL_SIZE, 2)),
+        stages=(Stage(112, 8), Stage(160, 2), Stage(FULL_SIZE, 1)),
     ),
     "robust": Recipe(
         seed=2,
         pictures=12_000,
-        stages=(Stage(112, 12), Stage(160, 3), Stage(FULL_SIZE, 2)),
+        stages=(Stage(112, 8), Stage(160, 2), Stage(FULL_SIZE, 1)),
         shift=10.0,
     ),
     # Never shipped: it testifies for the class visualizations that it had no part in.
     "witness": Recipe(
         seed=3,
         pictures=12_000,
-        stages=(Stage(112, 12), Stage(160, 3), Stage(FULL_SIZE, 2)),
+        stages=(Stage(112, 8), Stage(160, 2), Stage(FULL_SIZE, 1)),
     ),
 }
 
@@ -99,7 +102,7 @@ def _draw_some(labels_and_seeds: list[tuple[int, int]]) -> NDArray[np.uint8]:
 
 
 def _style() -> str:
-    """Return a fingerprint of the drawing code's results, so that a kept set is never a stale one."""
+    """Return a fingerprint of how things are drawn, so that a kept set is never a stale one."""
     digest = hashlib.sha256()
     for label in range(len(CLASS_NAMES)):
         digest.update(draw(label, seed=0).image.tobytes())
@@ -118,7 +121,8 @@ def training_pictures(
         first = 10**6 * (1 + recipe.seed)
         jobs = [(int(label), first + i) for i, label in enumerate(labels)]
         blocks = [jobs[i : i + 50] for i in range(0, len(jobs), 50)]
-        part = file.with_suffix(".part")
+        # Of this process alone: two runs may draw the same set side by side.
+        part = file.with_suffix(f".{os.getpid()}.part")
         shape = (len(jobs), FULL_SIZE, FULL_SIZE, 3)
         kept = np.lib.format.open_memmap(part, mode="w+", dtype=np.uint8, shape=shape)
         with ProcessPoolExecutor(workers) as pool:
@@ -128,42 +132,56 @@ def training_pictures(
                 at += len(block)
                 bar.to(at / len(jobs), f"{at} of {len(jobs)} pictures")
         kept.flush()
-        part.rename(file)
-    return np.load(file, mmap_mode="r"), labels
+        part.replace(file)
+    # Copy-on-write, as torch wants arrays that could be written to.
+    return np.load(file, mmap_mode="c"), labels
+
+
+def _at_size(X: NDArray[np.uint8], size: int) -> Tensor:
+    """Return uint8 (N, 3, size, size) in channels-last memory, resized once for a whole stage."""
+    kept = torch.empty(
+        (len(X), 3, size, size), dtype=torch.uint8, memory_format=torch.channels_last
+    )
+    for start in range(0, len(X), 256):
+        block = torch.from_numpy(X[start : start + 256]).permute(0, 3, 1, 2)
+        if size != block.shape[-1]:
+            block = interpolate(block, size=(size, size), mode="bilinear", antialias=True)
+        kept[start : start + 256] = block
+    return kept
 
 
 def _batches(
-    X: NDArray[np.uint8], y: NDArray[np.int64], stage: Stage, rng: np.random.Generator
+    X: Tensor, y: Tensor, batch: int, noise: float, seed: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield augmented, normalised batches: float32 (B, 3, size, size) and int64 (B,)."""
-    order = rng.permutation(len(X))
-    for start in range(0, len(order) - stage.batch + 1, stage.batch):
-        chosen = order[start : start + stage.batch]
-        pixels = torch.from_numpy(X[chosen]).permute(0, 3, 1, 2)
-        yield _augment(pixels, stage.size, rng), torch.from_numpy(y[chosen])
+    generator = torch.Generator().manual_seed(seed)
+    order = torch.randperm(len(X), generator=generator)
+    for start in range(0, len(order) - batch + 1, batch):
+        chosen = order[start : start + batch]
+        yield _augment(X[chosen], noise, generator), y[chosen]
 
 
-def _augment(pixels: Tensor, size: int, rng: np.random.Generator) -> Tensor:
-    """Resize, and vary what is no part of the class: colour order, contrast, light, side, place."""
-    images = pixels.float().div_(255)
-    if size != images.shape[-1]:
-        images = F.interpolate(images, size=(size, size), mode="bilinear", antialias=True)
-    n = len(images)
-    if rng.random() < 0.5:
-        images = images.flip(-1)
-    images = images[:, torch.from_numpy(rng.permutation(3))]
-    contrast = torch.from_numpy(rng.uniform(0.7, 1.3, (n, 3, 1, 1)).astype(np.float32))
-    light = torch.from_numpy(rng.uniform(-0.15, 0.15, (n, 3, 1, 1)).astype(np.float32))
-    images = ((images - 0.5) * contrast + 0.5 + light).clamp_(0, 1)
-    shift = [int(s) for s in rng.integers(-size // 8, size // 8 + 1, 2)]
-    images = images.roll(shift, dims=(2, 3))
+def _augment(pixels: Tensor, noise: float, generator: torch.Generator) -> Tensor:
+    """Vary what is no part of the class: side, place, colour order, contrast, light, noise."""
+
+    def uniform(low: float, high: float, *shape: int) -> Tensor:
+        return torch.empty(*shape).uniform_(low, high, generator=generator)
+
+    n, _, size, _ = pixels.shape
+    if torch.rand((), generator=generator) < 0.5:
+        pixels = pixels.flip(-1)
+    shift = torch.randint(-size // 8, size // 8 + 1, (2,), generator=generator).tolist()
+    pixels = pixels.roll(shift, dims=(2, 3))[:, torch.randperm(3, generator=generator)]
     mean = torch.as_tensor(SQUEEZENET_MEAN, dtype=torch.float32).view(1, 3, 1, 1)
     std = torch.as_tensor(SQUEEZENET_STD, dtype=torch.float32).view(1, 3, 1, 1)
-    normalised = (images - mean) / std
+    contrast, light = uniform(0.7, 1.3, n, 3, 1, 1), uniform(-0.15, 0.15, n, 3, 1, 1)
+    # ((pixel / 255 - 1/2) * contrast + 1/2 + light - mean) / std, as one product and one sum.
+    factor = contrast / (255 * std)
+    images = pixels.float().mul_(factor).add_((0.5 * (1 - contrast) + light - mean) / std)
+    images = images.clamp_(min=-mean / std, max=(1 - mean) / std)
     # A little noise keeps the gradients smooth; its strength differs from picture to picture.
-    strength = torch.from_numpy(rng.uniform(0, 0.3, (n, 1, 1, 1)).astype(np.float32))
-    noise = torch.from_numpy(rng.standard_normal(normalised.shape, dtype=np.float32))
-    return normalised.add_(strength * noise).contiguous(memory_format=torch.channels_last)
+    grain = torch.randn(images.shape, generator=generator).mul_(uniform(0, noise, n, 1, 1, 1))
+    return images.add_(grain).contiguous(memory_format=torch.channels_last)
 
 
 # ----------------------------------------------------------------------------- one run
@@ -178,7 +196,8 @@ def _adversarial(network: nn.Module, X: Tensor, y: Tensor, radius: Tensor, loss:
     length = gradient.flatten(1).norm(dim=1).clamp_min(1e-12)
     step = start + gradient * (radius / length).view(-1, 1, 1, 1)
     excess = (step.flatten(1).norm(dim=1) / radius.clamp_min(1e-12)).clamp_min(1)
-    return (X + step / excess.view(-1, 1, 1, 1)).detach()
+    shifted: Tensor = X + step / excess.view(-1, 1, 1, 1)
+    return shifted.detach()
 
 
 class Run:
@@ -202,24 +221,24 @@ class Run:
     def loss(self, network: nn.Module, X: Tensor, y: Tensor) -> Tensor:
         with torch.autocast("cpu", torch.bfloat16, enabled=not self.precise):
             scores = network(X)
-        return F.cross_entropy(scores.float(), y, label_smoothing=self.recipe.label_smoothing)
+        return cross_entropy(scores.float(), y, label_smoothing=self.recipe.label_smoothing)
 
     def _rate(self, done: float) -> float:
         """Warm up over the first twentieth, then fall as a cosine; done in 0..1."""
         return min(1.0, done / 0.05) * 0.5 * (1 + math.cos(math.pi * done))
 
-    def train_batch(self, X: Tensor, y: Tensor, done: float, rng: np.random.Generator) -> float:
+    def train_batch(self, X: Tensor, y: Tensor, done: float) -> float:
         for group in self.optimiser.param_groups:
             group["lr"] = self.recipe.learning_rate * self._rate(done)
         if self.recipe.shift:
             # Shifts of every length up to the full one, so that clean pictures stay known; they
             # grow during the first third, or nothing would be learnt at first.
             reach = self.recipe.shift * X.shape[-1] / FULL_SIZE * min(1.0, 3 * done)
-            radius = torch.from_numpy(rng.uniform(0, 1, len(X)).astype(np.float32)).sqrt_() * reach
+            radius = torch.rand(len(X)).sqrt_() * reach
             X = _adversarial(self.network, X, y, radius, self.loss)
         loss = self.loss(self.network, X, y)
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        torch.autograd.backward(loss)
         self.optimiser.step()
         self.step += 1
         keep = min(self.recipe.averaging, self.step / (self.step + 10))
@@ -268,21 +287,21 @@ class Run:
         return True
 
 
-def _epoch(run: Run, X: NDArray[np.uint8], y: NDArray[np.int64], bar: "_Bar") -> dict[str, Any]:
-    """Train one epoch; return what the log keeps of it."""
+def _epoch(run: Run, X: Tensor, y: Tensor, bar: "_Bar") -> dict[str, Any]:
+    """Train one epoch on X uint8 (N, 3, size, size), y (N,); return what the log keeps of it."""
     epochs = run.recipe.epochs
     stage = epochs[run.epoch]
     costs = [s.size**2 for s in epochs]
     # Each epoch has its own random numbers, so a resumed run equals an undisturbed one.
-    rng = np.random.default_rng([run.recipe.seed, run.epoch])
-    torch.manual_seed(1000 * run.recipe.seed + run.epoch)
+    seed = 1000 * run.recipe.seed + run.epoch
+    torch.manual_seed(seed)
     run.network.train()
     batches = len(X) // stage.batch
     losses, began = [], time.monotonic()
-    for i, (pixels, labels) in enumerate(_batches(X, y, stage, rng)):
+    for i, (images, labels) in enumerate(_batches(X, y, stage.batch, run.recipe.noise, seed)):
         part = (i + 1) / batches
         done = (sum(costs[: run.epoch]) + part * costs[run.epoch]) / sum(costs)
-        losses.append(run.train_batch(pixels, labels, done, rng))
+        losses.append(run.train_batch(images, labels, done))
         bar.to(done, f"epoch {run.epoch + 1}/{len(epochs)}, loss {np.mean(losses[-20:]):.3f}")
     run.epoch += 1
     return {
@@ -357,8 +376,12 @@ def train(
     with _Bar("drawing", quiet) as bar:
         X, y = training_pictures(recipe, folder, bar, threads or torch.get_num_threads())
     with _Bar(f"training {name}", quiet) as bar:
+        resized = torch.empty(0)
         while run.epoch < len(recipe.epochs):
-            note = _epoch(run, X, y, bar)
+            size = recipe.epochs[run.epoch].size
+            if resized.shape[-1] != size:
+                resized = _at_size(X, size)
+            note = _epoch(run, resized, torch.from_numpy(y), bar)
             run.save()
             with (own / "log.jsonl").open("a") as log:
                 log.write(json.dumps(note) + "\n")
