@@ -191,8 +191,8 @@ def _adversarial(network: nn.Module, X: Tensor, y: Tensor, radius: Tensor, loss:
     """Shift each picture by its radius (B,) along the gradient of the loss, from a random start."""
     start = torch.randn_like(X)
     start *= (0.5 * radius / start.flatten(1).norm(dim=1)).view(-1, 1, 1, 1)
-    shifted = (X + start).requires_grad_()
-    (gradient,) = torch.autograd.grad(loss(network, shifted, y), shifted)
+    first = (X + start).requires_grad_()
+    (gradient,) = torch.autograd.grad(loss(network, first, y), first)
     length = gradient.flatten(1).norm(dim=1).clamp_min(1e-12)
     step = start + gradient * (radius / length).view(-1, 1, 1, 1)
     excess = (step.flatten(1).norm(dim=1) / radius.clamp_min(1e-12)).clamp_min(1)
