@@ -9,8 +9,8 @@ READY := .venv/.ready
 .PHONY: help demo lab test check bench release pictures lock upgrade clean
 
 # Two kernels with two threads each wait for one another: one thread where work runs side by side.
-demo test bench: export OMP_NUM_THREADS := 1
-demo test bench: export OPENBLAS_NUM_THREADS := 1
+demo test bench pictures: export OMP_NUM_THREADS := 1
+demo test bench pictures: export OPENBLAS_NUM_THREADS := 1
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -35,7 +35,7 @@ release: $(READY) ## make the assignments anew from the solutions
 	@$(BIN)/cs231n release
 
 pictures: $(READY) ## draw the README's pictures anew
-	@$(BIN)/python docs/make_pictures.py
+	@$(BIN)/python -m docs.make_pictures
 
 lock: $(READY) ## requirements.lock from pyproject.toml, keeping the pins that still fit
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra dev --no-annotate \

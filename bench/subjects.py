@@ -4,37 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
-from typing import Any
 
-import nbformat
 import torch
 from captum.attr import Saliency
 from torch import Tensor, nn
 
 from cs231n_utils import load_menagerie, load_model, preprocess
-from cs231n_utils.exercises import EXERCISES, check
+from cs231n_utils.exercises import check
 
 from .clock import Duel, duel, network_time, timed
+from .solutions import solution
 
-SOLUTIONS = Path(__file__).resolve().parents[1] / "solutions" / "network_visualization"
 ITERATIONS = 100
 IMAGES = 25
 Tick = Callable[[], None]
-
-
-def solution(exercise: str) -> Callable[..., Any]:
-    """The solved function, out of its notebook: its imports cell and its own cell are run."""
-    notebook = nbformat.read(SOLUTIONS / f"{exercise}.ipynb", as_version=4)
-    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    name = EXERCISES[exercise]
-    (own,) = (c for c in cells if c.metadata.get("nbgrader", {}).get("grade_id") == name)
-    namespace: dict[str, Any] = {"__name__": exercise}
-    for cell in (cells[0], own):
-        # Its top level shows pictures to whoever reads it; here nobody does.
-        exec(compile(cell.source, f"{exercise}.ipynb", "exec"), namespace)
-    function: Callable[..., Any] = namespace[name]
-    return function
 
 
 def class_visualization(rounds: int, show_every: int, tick: Tick) -> Duel:
