@@ -122,6 +122,8 @@ def lab(
     settings = ["--ServerApp.root_dir", str(target.resolve())]
     settings += [] if browser else ["--no-browser"]
     settings += ["--port", str(port)] if port else []
+    # In a container everyone is root, and JupyterLab would only say that it won't start.
+    settings += ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
     raise typer.Exit(subprocess.call([sys.executable, "-m", "jupyterlab", *settings]))
 
 
