@@ -148,7 +148,7 @@ def visualize_classes(
     low = (-mean / std).view(1, 3, 1, 1).float()
     high = ((1 - mean) / std).view(1, 3, 1, 1).float()
     for t in range(num_iterations):
-        shift = torch.randint(0, max_jitter, (2,), generator=generator).tolist()
+        shift = torch.randint(0, max_jitter + 1, (2,), generator=generator).tolist()
         images = X.roll(shift, dims=(2, 3)).requires_grad_()
         value = network(images).gather(1, goal).sum() - l2_reg * images.square().sum()
         (gradient,) = torch.autograd.grad(value, images)
