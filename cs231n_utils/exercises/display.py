@@ -131,11 +131,14 @@ _STYLE = """
 
 
 def as_html(verdict: Verdict) -> str:
-    """The whole verdict as one piece of HTML that needs nothing else; all text is escaped."""
+    """The whole verdict as one piece of HTML that needs nothing else; all text is escaped.
+
+    It reads without its style too: where a notebook isn't trusted, Jupyter and GitHub drop that.
+    """
     tone = _COLOURS[verdict.status]
     body = [
-        f"<header><b>{escape(title(verdict.exercise))}</b>"
-        f'<span class="state">{_HEADLINES[verdict.status]}</span>'
+        f"<header><b>{escape(title(verdict.exercise))}</b> "
+        f'<span class="state">{_HEADLINES[verdict.status]}</span> '
         f'<span class="points">{points_text(verdict)}</span></header>'
     ]
     if verdict.message:
@@ -163,8 +166,8 @@ def _finding_html(finding: Finding) -> str:
         None: ("blocked", "·", _COLOURS["not attempted"]),
     }[finding.passed]
     return (
-        f'<li class="{kind}" style="--tone: {tone}"><span class="mark">{mark}</span>'
-        f'<span class="name">{escape(finding.name)}</span>'
+        f'<li class="{kind}" style="--tone: {tone}"><span class="mark">{mark}</span> '
+        f'<span class="name">{escape(finding.name)}</span> '
         f'<span class="worth">{finding.points:g} / {finding.max_points:g}</span>'
         f"{_details_html(finding)}</li>"
     )
