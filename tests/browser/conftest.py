@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -29,6 +31,7 @@ FLAGS = [
     "--disable-sync",
 ]
 START_SECONDS = 120
+TOKEN = secrets.token_hex(16)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -48,10 +51,8 @@ def screenshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def student_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the released assignment, as a student has it."""
-    folder = tmp_path_factory.mktemp("student") / "network_visualization"
-    shutil.copytree(ROOT / "assignments" / "network_visualization", folder)
-    return folder
+    """Where the student works; `cs231n lab` copies the assignment there."""
+    return tmp_path_factory.mktemp("student") / "my work"
 
 
 @pytest.fixture(scope="session")
@@ -74,43 +75,47 @@ def lab(
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     log = (home / "lab.log").open("w")
+    command = [sys.executable, "-m", "cs231n_utils.cli", "lab", str(student_folder)]
     server = subprocess.Popen(
-        [
-            sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root",
-            "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}", "--ServerApp.port_retries=0",
-            f"--ServerApp.root_dir={student_folder}", "--IdentityProvider.token=",
-            "--LabApp.news_url=None",
-        ],
-        cwd=student_folder, env=clean_environment(home), stdout=log, stderr=subprocess.STDOUT,
+        [*command, "--no-browser", "--port", str(port)],
+        cwd=ROOT,
+        env=first_time_environment(home),
+        stdout=log,
+        stderr=subprocess.STDOUT,
         stdin=subprocess.DEVNULL,
-    )  # fmt: skip
+        start_new_session=True,
+    )
     address = f"http://127.0.0.1:{port}"
     try:
-        wait_for(f"{address}/api/status", server, home / "lab.log")
-        yield address
+        wait_for(f"{address}/api", server, home / "lab.log")
+        yield f"{address}/lab?token={TOKEN}"
     finally:
-        with contextlib.suppress(OSError):
-            urllib.request.urlopen(
-                urllib.request.Request(f"{address}/api/shutdown", method="POST"), timeout=10
-            ).close()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            server.wait(timeout=15)
-        server.kill()
-        server.wait()
+        stop(server)
         log.close()
 
 
-def clean_environment(home: Path) -> dict[str, str]:
+def first_time_environment(home: Path) -> dict[str, str]:
     """The environment of someone who opens JupyterLab for the first time."""
     own = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
     return {
         **os.environ,
         **{name: str(home / name.lower()) for name in own},
         "HOME": str(home),
+        "JUPYTER_TOKEN": TOKEN,
         "CS231N_NETWORK": "menagerie",
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
     }
+
+
+def stop(server: subprocess.Popen[bytes]) -> None:
+    """End the server and its kernels: the whole process group that was started for them."""
+    for ending in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(server.pid, ending)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            server.wait(timeout=15)
+            return
 
 
 def wait_for(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
