@@ -48,7 +48,8 @@ clean: ## remove .venv, caches and the demo's class
 	rm -rf .venv demo build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
-# Plain pip, pinned versions. The stamp is written last, so an interrupted set-up starts over.
+# Plain pip, pinned versions; and no question about news on a student's first screen, which it would
+# fetch from the internet. The stamp is written last, so an interrupted set-up starts over.
 $(READY): requirements.lock pyproject.toml
 	@set -eu; found=; \
 	for python in $(PYTHON) python3 python3.13 python3.12 python3.11 python3.14 python; do \
@@ -67,4 +68,6 @@ $(READY): requirements.lock pyproject.toml
 	pip="$(BIN)/python -m pip --disable-pip-version-check install $$quiet"; \
 	$$pip -r requirements.lock; \
 	$$pip --no-deps -e .; \
+	$(BIN)/jupyter labextension disable --level=sys_prefix \
+	    "@jupyterlab/apputils-extension:announcements"; \
 	touch $(READY)

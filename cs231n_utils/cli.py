@@ -120,7 +120,6 @@ def lab(
     if not open_lab:
         return
     settings = ["--ServerApp.root_dir", str(target.resolve())]
-    settings += ["--LabApp.news_url=None"]  # nothing to fetch, nothing to ask the student about
     settings += [] if browser else ["--no-browser"]
     settings += ["--port", str(port)] if port else []
     # In a container everyone is root, and JupyterLab would only say that it won't start.
