@@ -177,7 +177,7 @@ def _call(function: Function, probe: Probe, model: nn.Module, X: Tensor | None) 
         return function(X, torch.from_numpy(probe.arrays["y"].copy()), model)
     if probe.exercise == "fooling_images":
         return function(X, probe.target, model)
-    return function(probe.target, model, torch.FloatTensor, **probe.options)
+    return function(probe.target, model, torch.float32, **probe.options)
 
 
 def as_array(value: object) -> NDArray[Any] | None:

@@ -251,17 +251,13 @@ class Explanation:
             name = self.objective.name
             if name == "probability":
                 name = "cross-entropy"  # one direction, one lesson
-            ids.append("top-score" if self._climbs_top else name)
-        if self.sign < 0 and not self._climbs_top:
+            ids.append(name)
+        if self.sign < 0:
             ids.append("descent")
         ids += [self.bend] if self.bend else []
         ids += ["accumulated"] if self.accumulated else []
         ids += ["training-mode"] if self.training else []
         return [CATALOGUE[f"fooling/{name}"] for name in ids]
-
-    @property
-    def _climbs_top(self) -> bool:
-        return self.objective.name == "away" and self.sign < 0
 
 
 RIGHT = Explanation()

@@ -335,6 +335,157 @@ _ENTRIES = [
         "Zero divided by its norm of zero is not a number.",
         "A look at the norm before dividing makes the function safe.",
     ),
+    # Class visualization: what the step climbs.
+    Mistake(
+        "visualization/descent",
+        "Your steps go down the objective, not up.",
+        "The image becomes what the class score likes least.",
+        "Print the target's score in every iteration, and see which way it goes.",
+    ),
+    Mistake(
+        "visualization/cross-entropy",
+        "Your steps follow the gradient of the target's probability, or of the cross-entropy "
+        "made of it, not that of its score.",
+        "A probability also rises when the other classes fall, so the image shows what they "
+        "dislike as well.",
+        "Look at what you differentiate: the target's raw score, before any softmax.",
+    ),
+    Mistake(
+        "visualization/log-score",
+        "Your steps follow the gradient of the logarithm of the target's score.",
+        "A negative score has no logarithm, and its gradient points the wrong way there.",
+        "Differentiate the score itself.",
+    ),
+    Mistake(
+        "visualization/all-scores",
+        "Your steps follow the gradient of all scores added up.",
+        "The image then pleases every class a little and none in particular.",
+        "Pick one score before you differentiate.",
+    ),
+    Mistake(
+        "visualization/top-score",
+        "Your steps climb the score of the class that the network sees already.",
+        "The target class takes no part in them.",
+        "Check which class you index the scores with.",
+    ),
+    Mistake(
+        "visualization/away",
+        "Your steps push down the class that the network sees, and don't lift the target.",
+        "Some other class will win, but not by your choice.",
+        "Climb the target's score.",
+    ),
+    Mistake(
+        "visualization/margin",
+        "Your steps climb the target's score minus the highest other one.",
+        "That is another objective than the exercise asks for.",
+        "Climb the target's score alone.",
+    ),
+    Mistake(
+        "visualization/shifted-label",
+        "Your steps climb the score of the class next to the target.",
+        "Classes are counted from 0, and target_y already is an index.",
+        "Compare the class you index with the target_y you were given.",
+    ),
+    Mistake(
+        "visualization/accumulated",
+        "Your steps follow the gradients of all iterations so far, added up.",
+        "backward() adds to `.grad`; unless it is cleared, old steps are taken again and again.",
+        "Find where the gradient of the last iteration is thrown away.",
+    ),
+    Mistake(
+        "visualization/training-mode",
+        "Your steps follow the gradient of the network in training mode.",
+        "Dropout and batch statistics make it another network than the one to be visualised.",
+        "Leave the network in the mode in which you got it.",
+    ),
+    # Class visualization: the regulariser.
+    Mistake(
+        "visualization/regulariser-sign",
+        "Your regulariser has the wrong sign: it makes pixels larger.",
+        "It is there to keep the image calm; like this it rewards extreme pixels.",
+        "Ask for each of the two terms whether the step should make it larger or smaller.",
+    ),
+    Mistake(
+        "visualization/regulariser-missing",
+        "Your regulariser has no effect on the step.",
+        "It is left out, or no gradient flows through it (`.data`, `.detach()` or `.item()` cut "
+        "it off).",
+        "Follow the regulariser from the pixels to the step.",
+    ),
+    Mistake(
+        "visualization/regulariser-unsquared",
+        "Your regulariser is the norm of the image, not its square.",
+        "The gradient of the norm is a vector of length 1, several hundred times weaker here.",
+        "Compare your regulariser with the formula, exponent by exponent.",
+    ),
+    Mistake(
+        "visualization/regulariser-halved",
+        "Your regulariser pulls with l2_reg times the image: half as strongly as its gradient.",
+        "The derivative of a square brings down a factor.",
+        "Differentiate l2_reg times the square of one pixel by hand.",
+    ),
+    Mistake(
+        "visualization/regulariser-averaged",
+        "Your regulariser is the mean of the squared pixels, not their sum.",
+        "It then is weaker by the number of values in the image, and next to nothing.",
+        "Compare your regulariser with the formula: how do the pixels come together?",
+    ),
+    Mistake(
+        "visualization/regulariser-unweighted",
+        "Your regulariser is not multiplied by l2_reg.",
+        "At full weight it drowns the score and turns the image grey.",
+        "Look where l2_reg enters your step.",
+    ),
+    Mistake(
+        "visualization/regulariser-after-step",
+        "You shrink the pixels after the step, not through the gradient at the point before it.",
+        "The pull then acts on another image than the score's gradient.",
+        "Make both terms part of one objective, and differentiate that.",
+    ),
+    Mistake(
+        "visualization/regulariser-rate",
+        "The regulariser's part of your step is not multiplied by the learning rate.",
+        "The balance of the two terms then depends on the learning rate.",
+        "Make both terms part of one objective, and scale its gradient once.",
+    ),
+    # Class visualization: the length of the step, and what comes back.
+    Mistake(
+        "visualization/no-learning-rate",
+        "Your step does not use the learning rate.",
+        "The caller can no longer say how far a step goes.",
+        "Look where learning_rate enters your step.",
+    ),
+    Mistake(
+        "visualization/fixed-rate",
+        "Your step uses a learning rate of 25, whatever the caller asks for.",
+        "25 is only the default.",
+        "Search your lines for a number, and ask where it could come from instead.",
+    ),
+    Mistake(
+        "visualization/squared-norm",
+        "Your gradient is divided by the square of its norm.",
+        "Then the steps are longest where the gradient is weakest.",
+        "Compare the length of your step with the learning rate.",
+    ),
+    Mistake(
+        "visualization/other-norm",
+        "Your gradient is divided by another norm than the Euclidean one.",
+        "The length of the step then depends on the picture's size and content.",
+        "Take the gradient as it is, times the learning rate.",
+    ),
+    Mistake(
+        "visualization/raw-image",
+        "What comes back is the image as the network sees it, not the picture made of it.",
+        "Its values are centred and scaled; whoever shows it sees wrong colours.",
+        "Leave the last line of the function as it was.",
+    ),
+    Mistake(
+        "visualization/normalised",
+        "You divide the gradient by its norm before the step.",
+        "The exercise's formula doesn't, but half of all published solutions do, and it works as "
+        "well: full marks.",
+        "Compare how both look after 100 iterations.",
+    ),
 ]
 
 CATALOGUE: dict[str, Mistake] = {entry.id: entry for entry in _ENTRIES}
@@ -399,6 +550,7 @@ ASCENTS: tuple[Objective, ...] = (
     Objective("probability", _probability),
     Objective("log-score", _log_score),
     Objective("all-scores", lambda at, y: np.ones_like(at.scores)),
+    Objective("top-score", _top),
     Objective("away", lambda at, y: -_top(at, y)),
     Objective("margin", lambda at, y: one_hot(y, at.scores) - _top(at, y)),
     Objective("shifted-label", _shifted(1)),
