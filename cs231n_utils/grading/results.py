@@ -24,7 +24,12 @@ _TEXTS = ("expected", "got", "mistake", "explanation", "advice", "blocked_by")
 _MAX_FINDINGS = 100
 _MAX_TEXT = 2_000
 _MAX_HTML = 20_000_000
-_PNG_IN_HTML = re.compile(r"data:image/png;base64,([A-Za-z0-9+/=]+)")
+_MAX_PICTURES = 5
+_PANEL = '<div class="pictures">'
+_PICTURE = re.compile(
+    r'<img alt="(original|yours|expected|difference(?: \u00d7 \d{1,6})?)" '
+    r'src="data:image/png;base64,([A-Za-z0-9+/=]+)">'
+)
 _MAX_PICTURE_BYTES = 5_000_000
 _MAX_PICTURE_PIXELS = 8_000_000
 
@@ -84,6 +89,14 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class Shown:
+    """One picture out of a verdict: what it shows, and a PNG made here."""
+
+    caption: str
+    png: bytes
+
+
+@dataclass(frozen=True)
 class ExerciseResult:
     """One student's result in one exercise; ``points`` is None where no mark was recorded."""
 
@@ -93,7 +106,7 @@ class ExerciseResult:
     max_points: float = MAX_POINTS
     findings: tuple[Finding, ...] = ()
     reason: str = ""
-    picture: bytes | None = field(default=None, repr=False)
+    pictures: tuple[Shown, ...] = field(default=(), repr=False)
 
     @property
     def lost(self) -> float:
@@ -105,11 +118,11 @@ class ExerciseResult:
         """What went wrong, one sentence each, in reading order; what is only blocked left out."""
         failed = [finding.title for finding in self.findings if finding.passed is False]
         if not failed and self.status is not Status.PASSED:
-            return [self.reason or str(self.status)]
+            return [_sentence(self.reason or str(self.status))]
         return list(dict.fromkeys(failed))
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON takes it; without the picture."""
+        """As JSON takes it; without the pictures."""
         return {
             "exercise": self.exercise,
             "status": str(self.status),
@@ -152,7 +165,7 @@ class MistakeCount:
     students: tuple[str, ...]
     points_lost: float
     advice: str = ""
-    picture: bytes | None = field(default=None, repr=False)
+    pictures: tuple[Shown, ...] = field(default=(), repr=False)
     pictured: str = ""
 
 
@@ -180,30 +193,31 @@ class ClassResults:
         return {status: every.count(status) for status in Status if status in every}
 
     def mistakes(self) -> list[MistakeCount]:
-        """What the class got wrong, the dearest first."""
-        found: dict[tuple[str, str], list[tuple[str, float, str, bytes | None]]] = {}
+        """What the class got wrong, the dearest first; without what nobody wrote or handed in."""
+        found: dict[tuple[str, str], list[_Entry]] = {}
         for student in self.students:
             for result in student.exercises:
                 for mistake, lost, advice in _priced_mistakes(result):
-                    entry = (student.student, lost, advice, result.picture)
+                    entry = (student.student, lost, advice, result.pictures)
                     found.setdefault((result.exercise, mistake), []).append(entry)
         counted = [_count(exercise, mistake, entries)
                    for (exercise, mistake), entries in found.items()]
         return sorted(counted, key=lambda count: (-count.points_lost, count.mistake))
 
 
-def _count(
-    exercise: str, mistake: str, entries: list[tuple[str, float, str, bytes | None]]
-) -> MistakeCount:
-    example = next(((name, picture) for name, *_, picture in entries if picture), ("", None))
+_Entry = tuple[str, float, str, tuple[Shown, ...]]  # student, points lost, advice, pictures
+
+
+def _count(exercise: str, mistake: str, entries: list[_Entry]) -> MistakeCount:
+    pictured, pictures = next(((who, shown) for who, _, _, shown in entries if shown), ("", ()))
     return MistakeCount(
         exercise=exercise,
         mistake=mistake,
         students=tuple(student for student, *_ in entries),
         points_lost=sum(lost for _, lost, _, _ in entries),
         advice=next((advice for _, _, advice, _ in entries if advice), ""),
-        picture=example[1],
-        pictured=example[0],
+        pictures=pictures,
+        pictured=pictured,
     )
 
 
@@ -212,12 +226,11 @@ def _priced_mistakes(result: ExerciseResult) -> Iterator[tuple[str, float, str]]
 
     A finding that was blocked counts with what blocked it.
     """
-    if result.status is Status.NOT_GRADED or not result.lost:
+    if result.status in _NOTHING_TO_SEE or not result.lost:
         return
     failed = [finding for finding in result.findings if finding.passed is False]
-    if result.status in (Status.NOT_ATTEMPTED, Status.MISSING) or not failed:
-        reason = result.reason if result.status not in _OWN_WORDS else ""
-        yield reason or _OWN_WORDS.get(result.status, str(result.status)), result.lost, ""
+    if not failed:
+        yield result.mistakes[0], result.lost, ""
         return
     titles = {finding.name: finding.title for finding in failed}
     first = failed[0].title
@@ -232,21 +245,24 @@ def _priced_mistakes(result: ExerciseResult) -> Iterator[tuple[str, float, str]]
         yield title, points, advice
 
 
-_OWN_WORDS = {
-    Status.NOT_ATTEMPTED: "Not attempted: the stub is untouched.",
-    Status.MISSING: "The notebook was not handed in.",
-}
+_NOTHING_TO_SEE = (Status.NOT_GRADED, Status.NOT_ATTEMPTED, Status.MISSING)
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def first_sentence(text: str) -> str:
     """The text up to its first full stop that ends a sentence."""
-    return re.split(r"(?<=[.!?])\s+(?=[A-Z])", text.strip(), maxsplit=1)[0]
+    return re.split(r"(?<=[.!?])\s+(?=[A-Z`]|\w+\()", text.strip(), maxsplit=1)[0]
 
 
 # -- from what the check wrote ---------------------------------------------------------------
 
 
-def read_verdict(data: Any, exercise: str, picture: bytes | None = None) -> ExerciseResult | None:
+def read_verdict(
+    data: Any, exercise: str, pictures: tuple[Shown, ...] = ()
+) -> ExerciseResult | None:
     """The result in a verdict's JSON form, or None where it isn't one for this exercise."""
     if not isinstance(data, Mapping):
         return None
@@ -268,7 +284,7 @@ def read_verdict(data: Any, exercise: str, picture: bytes | None = None) -> Exer
         max_points=max_points,
         findings=tuple(_findings(data.get("findings"))),
         reason=_text(data.get("message")),
-        picture=picture,
+        pictures=pictures,
     )
 
 
@@ -300,17 +316,23 @@ def verdict_in(cell: Any, exercise: str) -> ExerciseResult | None:
     for output in cell.get("outputs", []):
         if output.output_type == "execute_result":
             data = output.data.get(VERDICT_MIME)
-            picture = safe_picture(_encoded_picture(output.data))
-            found = read_verdict(data, exercise, picture) or found
+            pictures = pictures_in(output.data.get("text/html"))
+            found = read_verdict(data, exercise, pictures) or found
     return found
 
 
-def _encoded_picture(data: Mapping[str, Any]) -> Any:
-    """The first PNG in a check's output, in base64: of its HTML only the picture's own letters."""
-    html = data.get("text/html", "")
-    html = "".join(map(str, html)) if isinstance(html, list) else str(html)
-    inside = _PNG_IN_HTML.search(html[:_MAX_HTML])
-    return inside.group(1) if inside else data.get("image/png")
+def pictures_in(html: Any) -> tuple[Shown, ...]:
+    """The pictures of the first difference that a verdict's HTML shows.
+
+    Of the HTML nothing is used but the letters of PNGs, made anew, and captions from a known list.
+    """
+    text = "".join(map(str, html)) if isinstance(html, list) else str(html or "")
+    for panel in text[:_MAX_HTML].split(_PANEL)[1:]:
+        found = _PICTURE.findall(panel)[:_MAX_PICTURES]
+        if any(caption.startswith("difference") for caption, _ in found):
+            clean = ((caption, safe_picture(letters)) for caption, letters in found)
+            return tuple(Shown(caption, png) for caption, png in clean if png)
+    return ()
 
 
 def safe_picture(encoded: Any) -> bytes | None:
