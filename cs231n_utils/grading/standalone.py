@@ -150,10 +150,19 @@ def run_and_check(path: Path, exercise: str) -> dict[str, Any]:
 def _run(sources: list[str]) -> tuple[dict[str, Any], str]:
     """The namespace after running the cells, and the first error on one line."""
     from IPython.core.interactiveshell import InteractiveShell
+    from traitlets.config import Config
 
-    shell = InteractiveShell.instance()
-    shell.run_line_magic("matplotlib", "agg")
-    shell.user_ns["display"] = lambda *things, **settings: None
+    class Shell(InteractiveShell):  # type: ignore[misc]
+        """IPython without a window or a history; ``%matplotlib inline`` draws nowhere."""
+
+        def enable_gui(self, gui: Any = None) -> None:
+            """Do nothing."""
+
+        def enable_matplotlib(self, gui: Any = None) -> tuple[None, str]:
+            """Leave matplotlib with the backend of the environment."""
+            return None, "agg"
+
+    shell = Shell.instance(config=Config({"HistoryManager": {"enabled": False}}))
     broken = ""
     for source in sources:
         done = shell.run_cell(source, store_history=False, silent=True)
