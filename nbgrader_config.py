@@ -61,6 +61,3 @@ c.Autograde.autograde_preprocessors = [
 ]
 # A check cell that a student deleted is put back, else it would never be marked.
 c.OverwriteCells.add_missing_cells = True
-# How long one cell may take can be set for one run: the demo has an endless loop in it.
-if "CS231N_CELL_TIMEOUT" in os.environ:
-    c.Execute.timeout = int(os.environ["CS231N_CELL_TIMEOUT"])

@@ -6,8 +6,6 @@ nbgrader's own commands and this project's find the same places.
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -120,25 +118,12 @@ def open_course(root: Path) -> Course:
     """
     from traitlets.config import PyFileConfigLoader
 
-    use_own_tools()
     try:
         config = PyFileConfigLoader(CONFIG_NAME, path=str(root)).load_config()
     except Exception as error:
         raise UserError(f"{root / CONFIG_NAME} can't be read: {error}") from error
     config.CourseDirectory.root = str(root)
     return Course(root=root, config=config)
-
-
-def use_own_tools() -> None:
-    """Put this interpreter's own scripts first on PATH, as an activated environment has them.
-
-    nbgrader calls ``alembic`` by name to make a gradebook, and finds none, or another's, where
-    ``.venv/bin/cs231n`` was started without activating anything.
-    """
-    scripts = str(Path(sys.executable).parent)
-    paths = os.environ.get("PATH", "").split(os.pathsep)
-    if paths[0] != scripts:
-        os.environ["PATH"] = os.pathsep.join([scripts, *paths])
 
 
 def _candidates(begin: Path, explicit: bool) -> Iterator[Path]:

@@ -19,7 +19,7 @@ def released(tmp_path_factory) -> Path:
     return root
 
 
-@pytest.fixture()
+@pytest.fixture
 def course(released, tmp_path) -> Course:
     """A released fake course of one's own, without submissions."""
     root = tmp_path / "course"

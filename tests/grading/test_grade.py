@@ -195,12 +195,12 @@ def test_marks_given_by_hand_survive(course):
     grade(course)
     coursedir = CourseDirectory(config=course.config)
     with Gradebook(coursedir.db_url) as gradebook:
-        mark = gradebook.find_grade("saliency_maps", "saliency_maps", "network_visualization", "ada")
+        mark = gradebook.find_grade("saliency_maps", "saliency_maps", course.assignment, "ada")
         mark.manual_score = 3.0
         gradebook.db.commit()
     grade(course, force=True)
     with Gradebook(coursedir.db_url) as gradebook:
-        mark = gradebook.find_grade("saliency_maps", "saliency_maps", "network_visualization", "ada")
+        mark = gradebook.find_grade("saliency_maps", "saliency_maps", course.assignment, "ada")
         assert mark.score == 3.0
 
 
