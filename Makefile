@@ -69,5 +69,5 @@ $(READY): requirements.lock pyproject.toml
 	$$pip -r requirements.lock; \
 	$$pip --no-deps -e .; \
 	$(BIN)/jupyter labextension disable --level=sys_prefix \
-	    "@jupyterlab/apputils-extension:announcements"; \
+	    "@jupyterlab/apputils-extension:announcements" >/dev/null 2>&1 || true; \
 	touch $(READY)

@@ -48,10 +48,13 @@ def main() -> None:
     save(sheet(tiles), OUT / "lab.png")
 
 
-def one_of(pictures: Pictures, name: str) -> tuple[np.ndarray, int]:
-    """The first picture of a class (224, 224, 3), and the class's number."""
+def one_of(pictures: Pictures, model: Any, name: str) -> tuple[np.ndarray, int]:
+    """A picture of a class (224, 224, 3), the one that the network knows best; and its number."""
     label = pictures.class_names.index(name)
-    return pictures.X[int(np.flatnonzero(pictures.y == label)[0])], label
+    own = pictures.X[pictures.y == label]
+    with torch.no_grad():
+        sure = model(preprocess(own)).softmax(dim=1)[:, label]
+    return own[int(sure.argmax())], label
 
 
 def seen(pictures: Pictures, model: Any, image: torch.Tensor) -> str:
@@ -65,7 +68,7 @@ def saliency(pictures: Pictures, model: Any, names: list[str]) -> list[Tile]:
     """Pairs: a picture and its map."""
     compute, tiles = solution("saliency_maps"), []
     for name in names:
-        picture, label = one_of(pictures, name)
+        picture, label = one_of(pictures, model, name)
         (found,) = compute(preprocess(picture), torch.tensor([label]), model).numpy()
         tiles += [(picture, name), (found / np.quantile(found, 0.999), "saliency")]
     return tiles
@@ -75,7 +78,7 @@ def fooling(pictures: Pictures, model: Any, pairs: list[tuple[str, str]]) -> lis
     """Triples: a picture, the change, the picture with the change."""
     make, tiles = solution("fooling_images"), []
     for name, target in pairs:
-        picture, _ = one_of(pictures, name)
+        picture, _ = one_of(pictures, model, name)
         image = preprocess(picture)
         fooled = make(image, pictures.class_names.index(target), model)
         after = np.asarray(deprocess(fooled, should_rescale=False))
@@ -128,7 +131,7 @@ def draw(axis: Axes, picture: Any, label: str) -> None:
 def save(figure: plt.Figure, path: Path) -> None:
     """As a PNG of 256 colours: a third of the size, and nobody sees it."""
     raw = io.BytesIO()
-    figure.savefig(raw, format="png", facecolor="white")
+    figure.savefig(raw, format="png", facecolor="white", bbox_inches="tight", pad_inches=0.15)
     image = Image.open(raw).convert("RGB").quantize(256, dither=Image.Dither.FLOYDSTEINBERG)
     image.save(path, optimize=True)
     print(f"{path.name}: {image.width} × {image.height}, {path.stat().st_size / 1e6:.1f} MB")
