@@ -553,7 +553,7 @@ def _deprocessed(image: Array) -> list[Array]:
     picture: Array = image * _STD + _MEAN
     low, high = picture.min(), picture.max()
     stretched = (picture - low) / ((high - low) or 1.0)
-    return [255 * p.transpose(1, 2, 0) for p in (np.clip(picture, 0, 1), stretched)]
+    return [np.asarray(255 * p.transpose(1, 2, 0)) for p in (np.clip(picture, 0, 1), stretched)]
 
 
 def _same_picture(result: NDArray[Any], picture: Array) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from cs231n_utils.exercises.judges.common import blocked, found, shape_text
 from cs231n_utils.exercises.judges.mistakes import ASCENTS, CATALOGUE, Objective
 from cs231n_utils.exercises.judges.oracle import Array, Landscape
+from cs231n_utils.exercises.judges.pretrained import NETWORK, as_image, picture
 from cs231n_utils.exercises.observe import Observation
 from cs231n_utils.exercises.probes import NetworkSpec, Probe, build_network, image_like
 from cs231n_utils.exercises.verdict import Finding, Mistake, Picture, Verdict, settle
@@ -32,6 +33,7 @@ FOOLED = "The network sees the target in what comes back, and it is close to X"
 UNHARMED = "The caller's X keeps its values"
 
 STEP_PROBES = ("few classes", "many classes")
+PICTURE, PICTURE_SIZE, MOST_STEPS = "picture", 96, 16
 JUDGED_STEPS = 6
 """Steps compared on each probe: two show what accumulates, six show what comes late."""
 
@@ -46,7 +48,7 @@ def make_probes(rng: np.random.Generator) -> list[Probe]:
     """Draw the probes: two whose steps are judged, and two that can't be fooled."""
     few = _reachable(rng, "few classes", (14, 18), num_classes=8, batch_norm=True)
     many = _reachable(rng, "many classes", (12, 9), num_classes=100, activation="softplus")
-    return [few, many, *_hopeless(rng)]
+    return [few, many, _pretrained(rng), *_hopeless(rng)]
 
 
 def _reachable(rng: np.random.Generator, name: str, side: tuple[int, int], **network: Any) -> Probe:
@@ -75,6 +77,21 @@ def _reachable(rng: np.random.Generator, name: str, side: tuple[int, int], **net
                 target=target,
                 seed=int(rng.integers(2**31)),
             )
+
+
+def _pretrained(rng: np.random.Generator) -> Probe:
+    """A picture in the shipped network, with a target that the reference reaches soon."""
+    for _ in range(40):
+        X, _label = picture(rng, PICTURE_SIZE)
+        runners_up = Landscape(NETWORK, X).scores[0].argsort()[-6:-1]
+        target, steps = int(rng.choice(runners_up)), 0
+        for at in _climb(NETWORK, X, target, MOST_STEPS):
+            if at.scores[0].argmax() == target:
+                break
+            steps += 1
+        if 2 <= steps <= MOST_STEPS:
+            return Probe(EXERCISE, PICTURE, NETWORK, {"X": X}, target=target)
+    raise RuntimeError(f"no target is reached within {MOST_STEPS} steps in the shipped network")
 
 
 def _climb(spec: NetworkSpec, X: NDArray[Any], target: int, steps: int) -> Iterator[Landscape]:
@@ -147,7 +164,6 @@ class Trajectory:
         points: (T, 3, H, W) float64: the pictures that the network saw, then what came back
             unless that was one of them.
         result: what came back, (1, 3, H, W) and finite, or None.
-        fooled_at: the index of the first point that the checker's network takes for the target.
     """
 
     def __init__(self, probe: Probe, seen: Observation) -> None:
@@ -165,7 +181,11 @@ class Trajectory:
                 points = np.concatenate([points, self.result])
         self.points = points[np.isfinite(points).all(axis=(1, 2, 3))]
         self._landscapes: dict[tuple[int, bool], Landscape] = {}
-        self.fooled_at = next((t for t in range(len(self.points)) if self.is_fooled(t)), None)
+
+    @cached_property
+    def fooled_at(self) -> int | None:
+        """The index of the first point that the checker's network takes for the target."""
+        return next((t for t in range(len(self.points)) if self.is_fooled(t)), None)
 
     def at(self, t: int, training: bool = False) -> Landscape:
         """The landscape at a point, computed once."""
@@ -338,6 +358,7 @@ def judge(probes: Sequence[Probe], observations: Mapping[str, Observation]) -> V
     by_name = {probe.name: probe for probe in probes}
     judged = [probe for probe in probes if probe.name in STEP_PROBES]
     paths = [Trajectory(probe, observations[probe.name]) for probe in judged]
+    real = Trajectory(by_name[PICTURE], observations[PICTURE])
     moving = [path for path in paths if len(path.steps)]
     how = explain(moving)
     if moving:
@@ -346,8 +367,8 @@ def judge(probes: Sequence[Probe], observations: Mapping[str, Observation]) -> V
             _finding_length(how, moving),
             _finding_start(moving),
             _finding_stop(paths, how),
-            _finding_fooled(paths),
-            _finding_unharmed(judged, observations),
+            _finding_fooled([*paths, real]),
+            _finding_unharmed([*judged, by_name[PICTURE]], observations),
         ]
     else:
         findings = _no_steps(paths)
@@ -355,7 +376,7 @@ def judge(probes: Sequence[Probe], observations: Mapping[str, Observation]) -> V
         EXERCISE,
         findings,
         remarks=_remarks(by_name, observations),
-        pictures=_pictures(paths),
+        pictures=_pictures(real),
     )
 
 
@@ -562,9 +583,8 @@ def _remarks(probes: Mapping[str, Probe], observations: Mapping[str, Observation
     return remarks
 
 
-def _pictures(paths: Sequence[Trajectory]) -> list[Picture]:
-    """The change that was made, beside the reference's, at its largest over the channels."""
-    path = paths[0]
+def _pictures(path: Trajectory) -> list[Picture]:
+    """The change that was made to a real picture, beside the reference's."""
     if path.result is None:
         return []
     X = path.probe.arrays["X"]
@@ -572,9 +592,10 @@ def _pictures(paths: Sequence[Trajectory]) -> list[Picture]:
     same = float(np.abs(yours - reference).max()) <= 0.01 * float(np.abs(reference).max())
     return [
         Picture(
-            "Change of a random picture in a random network, averaged over the channels",
+            "Change made to a picture for the menagerie's network, averaged over the channels",
             yours[0].mean(axis=0),
             reference[0].mean(axis=0),
+            original=as_image(X[0]),
             passed=same,
             signed=True,
         )

@@ -19,6 +19,7 @@ from cs231n_utils.exercises.judges import common
 from cs231n_utils.exercises.judges.common import agrees, blocked, found, shape_text
 from cs231n_utils.exercises.judges.mistakes import CATALOGUE, OBJECTIVES, Objective
 from cs231n_utils.exercises.judges.oracle import Array, Landscape
+from cs231n_utils.exercises.judges.pretrained import NETWORK, as_image, picture
 from cs231n_utils.exercises.observe import Observation
 from cs231n_utils.exercises.probes import NetworkSpec, Probe, image_like
 from cs231n_utils.exercises.verdict import Finding, Mistake, Picture, Verdict, settle
@@ -34,6 +35,7 @@ UNHARMED = "The caller's X keeps its values"
 
 BATCH_PROBES = ("five", "two", "seven")
 MODE_PROBES = ("batch norm", "dropout")
+PICTURE, PICTURE_SIZE = "picture", 112
 
 
 def make_probes(rng: np.random.Generator) -> list[Probe]:
@@ -60,7 +62,13 @@ def make_probes(rng: np.random.Generator) -> list[Probe]:
     ]
     old_grad = rng.normal(size=probes[1].arrays["X"].shape).astype(np.float32)
     again = replace(probes[1], name="old gradient")
-    return [*probes, replace(again, arrays={**again.arrays, "old_grad": old_grad})]
+    X, label = picture(rng, PICTURE_SIZE)
+    return [
+        *probes,
+        replace(again, arrays={**again.arrays, "old_grad": old_grad}),
+        # Only to be shown: a large network's rounding is no matter for a mark.
+        Probe(EXERCISE, PICTURE, NETWORK, {"X": X, "y": np.array([label])}),
+    ]
 
 
 @dataclass(frozen=True)
@@ -221,7 +229,7 @@ def judge(probes: Sequence[Probe], observations: Mapping[str, Observation]) -> V
         EXERCISE,
         findings,
         remarks=_remarks(by_name, maps),
-        pictures=_pictures(by_name, usable),
+        pictures=_pictures(by_name, maps, how),
     )
 
 
@@ -423,21 +431,31 @@ def _remarks(probes: Mapping[str, Probe], maps: Mapping[str, Array | None]) -> l
     return [CATALOGUE["saliency/old-gradient"]] if doubled else []
 
 
-def _pictures(probes: Mapping[str, Probe], maps: Mapping[str, Array]) -> list[Picture]:
-    name = next((n for n in ("five", "two", "seven", "one") if n in maps), None)
-    if name is None:
-        return []
-    right = RIGHT.map(probes[name])
-    yours = maps[name]
-    worst = int(np.nan_to_num(np.abs(yours - right), nan=np.inf).max(axis=(1, 2)).argmax())
-    return [
-        Picture(
-            f"Saliency of a random picture in a random network, image {worst} of {len(right)}",
-            yours[worst],
-            right[worst],
-            passed=agrees(yours, right),
-        )
-    ]
+def _pictures(
+    probes: Mapping[str, Probe], maps: Mapping[str, Array | None], how: Explanation | None
+) -> list[Picture]:
+    """A real picture's map beside the reference, or a random one's if that did not work."""
+    yours = maps[PICTURE]
+    if yours is not None:
+        right = RIGHT.map(probes[PICTURE])
+        return [
+            Picture(
+                "Saliency of a picture in the menagerie's network",
+                yours[0],
+                right[0],
+                original=as_image(probes[PICTURE].arrays["X"][0]),
+                # Decided by the random probes; here only a rough look, for the picture's frame.
+                passed=how == RIGHT and agrees(yours, right, 0.05),
+            )
+        ]
+    for name in BATCH_PROBES:
+        if (yours := maps[name]) is not None:
+            right = RIGHT.map(probes[name])
+            off = np.nan_to_num(np.abs(yours - right), nan=np.inf)
+            worst = int(off.max(axis=(1, 2)).argmax())
+            title = f"Saliency in a random network, image {worst} of {len(right)}"
+            return [Picture(title, yours[worst], right[worst], passed=agrees(yours, right))]
+    return []
 
 
 def _shape_mistake(probe: Probe, seen: Observation) -> Mistake | None:
