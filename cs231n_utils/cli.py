@@ -415,13 +415,14 @@ def card(
     output: Annotated[Path, typer.Option(help="Where MODEL_CARD.md goes.")] = Path("docs"),
 ) -> None:
     """Measure the shipped networks on fresh pictures and write their card; 1 if a bar isn't met."""
-    from cs231n_utils import load_model
     from cs231n_utils.grading.course import UserError
-    from cs231n_utils.menagerie.card import load_weights, write_card
 
     witness = folder / "witness" / "witness.safetensors"
     if not witness.is_file():
         raise UserError(f"{witness} is missing: run `cs231n train witness` first.")
+    from cs231n_utils import load_model
+    from cs231n_utils.menagerie.card import load_weights, write_card
+
     networks = {"standard": load_model("menagerie"), "robust": load_model("menagerie-robust")}
     logs = {name: folder / name / "log.jsonl" for name in networks}
     met = write_card(networks, load_weights(witness), logs, output)
