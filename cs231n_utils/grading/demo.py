@@ -12,7 +12,7 @@ from cs231n_utils.grading.sample_class import Sample, write_sample_class
 # What shows that a folder is a demo's and may be made anew.
 _MARK = "demo.txt"
 # Long enough for every right answer many times over, short enough to wait for the endless loop.
-CELL_TIMEOUT = 45
+CELL_TIMEOUT = 60
 
 
 def set_up_demo(course: Course, folder: Path) -> tuple[Course, list[Sample]]:

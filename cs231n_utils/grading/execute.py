@@ -4,8 +4,8 @@
 ``Autograde.autograde_preprocessors``), so plain ``nbgrader autograde``, the formgrader's button and
 ``cs231n grade`` all execute alike. What it changes against nbgrader's own:
 
-* cells tagged "demo" are left out, unless a student writes in them or they are graded, and so is
-  all that comes after the last check;
+* only what marks need is run: no demonstration, nothing that just shows what a function does,
+  nothing after the last check (:func:`needed_for_marks`);
 * whatever network a student worked on, the notebook runs on the one that needs no internet;
 * one thread for each kernel: with more, kernels beside each other wait for each other;
 * the check cell's only result is its verdict, whatever else the student's code printed, warned or
@@ -80,7 +80,7 @@ class Execute(NbgraderExecute):  # type: ignore[misc]
         GraderFaultError
             If a check cell ended without a verdict and the student's code does not explain it.
         """
-        notebook = str((resources or {}).get("nbgrader", {}).get("notebook", ""))
+        notebook = _exercise(resources)
         self.run_notebook(nb, resources, km)
         if self.dead is Status.CRASHED and not self.stopped:
             self.run_notebook(nb, resources, km)
@@ -104,15 +104,15 @@ class Execute(NbgraderExecute):  # type: ignore[misc]
             assert self.kc is not None
             info = self.wait_for_reply(self.kc.kernel_info())
             nb.metadata["language_info"] = info["content"]["language_info"]
-            for index, cell in enumerate(nb.cells[: _end_of_work(nb)]):
+            needed = needed_for_marks(nb, self.own_sources(_exercise(resources)) or frozenset())
+            for index, cell in enumerate(nb.cells):
                 if cell.cell_type == "code":
-                    self.run_cell(cell, index)
+                    cell.outputs = []
+                    if index in needed and not self.dead:
+                        self.run_cell(cell, index)
 
     def run_cell(self, cell: Any, index: int) -> None:
-        """Run one code cell, or leave it out: a demonstration, or nobody there to run it."""
-        cell.outputs = []
-        if self.dead or is_demo(cell):
-            return
+        """Run one code cell, and note what becomes of it."""
         written = cell.source
         cell.metadata.pop("tags", None)  # a tag of nbclient's, such as skip-execution
         cell.source = _SWITCH.sub(r"\1None", written)  # what is judged needs no internet
@@ -160,12 +160,17 @@ class Execute(NbgraderExecute):  # type: ignore[misc]
 
         Where the course's own notebook isn't at hand, a person has to tell: yes.
         """
+        own = self.own_sources(exercise)
+        return own is None or cell.source.strip() in own
+
+    def own_sources(self, exercise: str) -> frozenset[str] | None:
+        """The code cells that the course hands out; None where its notebook isn't at hand."""
         path = self.source_notebook or self._find_source(exercise)
         try:
-            own = {c.source.strip() for c in cells_in_order(read_notebook(Path(path)))}
+            cells = cells_in_order(read_notebook(Path(path)))
         except UnreadableNotebookError:
-            return True
-        return cell.source.strip() in own
+            return None
+        return frozenset(cell.source.strip() for cell in cells)
 
     def _find_source(self, exercise: str) -> str:
         """The course's own notebook, below the converter that this step works for."""
@@ -251,10 +256,26 @@ def execute_notebook(executor: Execute, nb: Any, resources: Mapping[str, Any]) -
     return executed
 
 
-def _end_of_work(nb: Any) -> int:
-    """The number of cells up to the last check: nothing after it can change a mark."""
-    checks = [index for index, cell in enumerate(nb.cells) if is_check(cell)]
-    return checks[-1] + 1 if checks else len(nb.cells)
+def needed_for_marks(nb: Any, own: frozenset[str]) -> set[int]:
+    """The places of the code cells that a mark can depend on.
+
+    All but demonstrations, what comes after the last check, and the course's own cells between
+    the student's function and its check, which only show what the function does.
+    """
+    code = [(index, cell) for index, cell in enumerate(nb.cells) if cell.cell_type == "code"]
+    checks = [index for index, cell in code if is_check(cell)]
+    written = [index for index, cell in code
+               if cell.metadata.get("nbgrader", {}).get("solution")]
+    last, end = (written or [len(nb.cells)])[-1], (checks or [len(nb.cells)])[-1]
+    return {
+        index for index, cell in code
+        if index <= end and not is_demo(cell)
+        and (index <= last or is_check(cell) or cell.source.strip() not in own)
+    }
+
+
+def _exercise(resources: Any) -> str:
+    return str((resources or {}).get("nbgrader", {}).get("notebook", ""))
 
 
 def _finding(reason: str, advice: str, cell: Any) -> dict[str, Any]:

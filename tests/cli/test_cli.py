@@ -57,7 +57,7 @@ def course(tmp_path, monkeypatch):
 # -- help and errors -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", (*STUDENT, *INSTRUCTOR, *MAINTAINER))
+@pytest.mark.parametrize("name", [*STUDENT, *INSTRUCTOR, *MAINTAINER])
 def test_each_help_has_examples(name, cs231n):
     code, said = cs231n(name, "--help")
     assert code == 0

@@ -71,6 +71,7 @@ def fake_notebook(exercise: str):
                 grade=False, grade_id=function, locked=False, solution=True,
             ),
             demo,
+            cell("open('shown_ran', 'w')"),
             cell(f'check("{exercise}", {function})', grade=True, grade_id=exercise, locked=True,
                  points=10, solution=False),
             cell("open('after_ran', 'w')"),

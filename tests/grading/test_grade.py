@@ -50,6 +50,13 @@ def broken_setup(notebook):
             cell.source = "import no_such_package\n" + cell.source
 
 
+def changed_show(notebook):
+    """The function completed in what was a cell that only shows."""
+    for cell in notebook.cells:
+        if "shown_ran" in cell.source:
+            cell.source = "open('changed_ran', 'w')\ndef compute_saliency_maps(): return 42"
+
+
 STUDENTS = {
     "right": "answer = 42",
     "half": "answer = 21",
@@ -70,6 +77,7 @@ STUDENTS = {
     "imagenet": on_imagenet("saliency_maps", "answer = 42"),
     "helper": with_own_cell("saliency_maps", "forty = 40", "answer = forty + 2"),
     "breaks_setup": broken_setup,
+    "changes_show": changed_show,
 }
 
 EXPECTED = {
@@ -92,6 +100,7 @@ EXPECTED = {
     "imagenet": ("passed", 10),
     "helper": ("passed", 10),
     "breaks_setup": ("failed", 0),
+    "changes_show": ("passed", 10),
     "unreadable": ("not graded", None),
     "html": ("not graded", None),
     "nothing": ("missing", 0),
@@ -156,11 +165,17 @@ def test_reasons_are_in_the_students_words(graded):
         assert words in result.reason + " ".join(result.mistakes), student
 
 
-def test_demonstrations_and_what_follows_the_check_are_left_out(graded):
+def test_only_what_marks_need_is_run(graded):
     course, _ = graded
     folder = course.graded("right", "saliency_maps").parent
-    assert not (folder / "demo_ran").exists()
-    assert not (folder / "after_ran").exists()
+    assert [name for name in ("demo_ran", "shown_ran", "after_ran") if (folder / name).exists()
+            ] == []
+
+
+def test_a_cell_that_the_student_added_or_changed_is_run(graded):
+    course, _ = graded
+    folder = course.graded("changes_show", "saliency_maps").parent
+    assert (folder / "changed_ran").exists()
 
 
 def test_only_the_verdict_is_a_result_of_the_check_cell(graded):
