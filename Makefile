@@ -64,7 +64,7 @@ $(READY): requirements.lock pyproject.toml
 	    "$$found" -m venv .venv || { echo "On Debian and Ubuntu: apt install python3-venv" >&2; \
 	        exit 1; }; fi; \
 	echo "Installing what requirements.lock names: about 5 GB on Linux, 2 to 10 minutes"; \
-	if [ -t 1 ]; then quiet=; else quiet=--quiet; fi; \
+	if [ -t 1 ]; then quiet=; else quiet=-qq; fi; \
 	pip="$(BIN)/python -m pip --disable-pip-version-check install $$quiet"; \
 	$$pip -r requirements.lock; \
 	$$pip --no-deps -e .; \

@@ -32,7 +32,8 @@ def texts() -> list[tuple[str, str]]:
     "pattern",
     [
         pytest.param(
-            r"(?<![\w.$}~-])/(?:(?:home|Users)/(?!ada)\w|(?:root|work)/\w)", id="a home or work folder"
+            r"(?<![\w.$}~-])/(?:(?:home|Users)/(?!ada)\w|(?:root|work)/\w)",
+            id="a home or work folder",
         ),
         pytest.param(re.escape(str(ROOT)), id="this checkout's own folder"),
         pytest.param(r"--(?:extra-)?index-url|--find-links", id="where to fetch packages"),
