@@ -16,14 +16,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from cs231n_utils.exercises.judges.common import blocked, found, shape_text
 from cs231n_utils.exercises.judges.mistakes import ASCENTS, CATALOGUE, Objective
 from cs231n_utils.exercises.judges.oracle import Array, Landscape
+from cs231n_utils.exercises.judges.pretrained import NETWORK
 from cs231n_utils.exercises.observe import Observation
-from cs231n_utils.exercises.probes import NetworkSpec, Probe
+from cs231n_utils.exercises.probes import NetworkSpec, Probe, build_network
 from cs231n_utils.exercises.verdict import Finding, Mistake, Picture, Verdict, settle
 
 EXERCISE = "class_visualization"
@@ -32,12 +34,15 @@ CLIMB = "Each step climbs the score of the target class"
 REGULARISER = "The regulariser pulls each pixel towards zero with 2 * l2_reg * pixel"
 LENGTH = "The step is the learning rate times the gradient"
 FRESH = "Each step uses the gradient of its own iteration only"
+SCORE = "The picture scores higher for its class than the noise that it began with"
 AROUND = "The loop around the step, and the picture that comes back, are as described"
 
 SIDE = 224
 """Height and width of the image, which the function's frame sets."""
 
 BLUR_EVERY, BLUR_SIGMA = 10, 0.5
+STEP_PROBES = ("still", "jittered")
+PICTURE = "picture"
 
 TOLERANCE = 1e-3
 """Largest part of a step that may stay unexplained, and largest relative error of its two
@@ -55,7 +60,25 @@ def make_probes(rng: np.random.Generator) -> list[Probe]:
         _probe(rng, "still", 12.0, classes=7, num_iterations=4, max_jitter=0, batch_norm=True),
         # Small steps, so that even a wildly wrong one stays inside the clamp and can be named.
         _probe(rng, "jittered", 0.5, classes=12, num_iterations=3, max_jitter=16),
+        _pretrained(rng),
     ]
+
+
+def _pretrained(rng: np.random.Generator) -> Probe:
+    """A few iterations with the defaults in the shipped network: any climb lifts the score.
+
+    Four lift it by 12 or more for every class, whether raw or normalised.
+    """
+    return Probe(
+        EXERCISE,
+        PICTURE,
+        NETWORK,
+        target=int(rng.integers(10)),
+        options={"num_iterations": 4, "max_jitter": 8, "show_every": 1000},
+        seed=int(rng.integers(2**31)),
+        max_calls=60,
+        max_records=8,
+    )
 
 
 def _probe(
@@ -374,7 +397,8 @@ def _length(fits: Sequence[Fit]) -> tuple[str, Rule]:
 
 def judge(probes: Sequence[Probe], observations: Mapping[str, Observation]) -> Verdict:
     """Judge what came back for each of the probes of `make_probes`."""
-    loops = [Steps(probe, observations[probe.name]) for probe in probes]
+    loops = [Steps(p, observations[p.name]) for p in probes if p.name in STEP_PROBES]
+    real = next(probe for probe in probes if probe.name == PICTURE)
     moving = [steps for steps in loops if steps.visible]
     how = explain(moving)
     if how is None:
@@ -386,6 +410,7 @@ def judge(probes: Sequence[Probe], observations: Mapping[str, Observation]) -> V
         _finding_length(how, moving),
         _finding_fresh(how),
         _finding_around(how, loops),
+        _finding_score(real, observations[PICTURE]),
     ]
     return settle(
         EXERCISE,
@@ -424,7 +449,7 @@ def _finding_regulariser(how: Explanation) -> Finding:
     return found(
         REGULARISER,
         how.regulariser == "",
-        3,
+        2,
         expected="the gradient of l2_reg times the squared norm, taken off the score's gradient",
         got="a pull of another strength" if name == "?" else "",
         mistake=_named(name),
@@ -460,7 +485,7 @@ def _finding_fresh(how: Explanation) -> Finding:
 
 def _unexplained(loops: Sequence[Steps]) -> list[Finding]:
     """The findings when the steps are not there, or not of any known kind."""
-    rest = [(REGULARISER, 3.0), (LENGTH, 2.0), (FRESH, 1.0), (AROUND, 1.0)]
+    rest = [(REGULARISER, 2.0), (LENGTH, 2.0), (FRESH, 1.0), (AROUND, 1.0), (SCORE, 1.0)]
     first = next((steps for steps in loops if steps.visible), loops[0])
     seen = first.seen
     if not first.visible:
@@ -526,9 +551,25 @@ def _finding_around(how: Explanation, loops: Sequence[Steps]) -> Finding:
     )
 
 
+def _finding_score(probe: Probe, seen: Observation) -> Finding:
+    """Whether the checker's own network likes what came back better than what it began with."""
+    expected = "a score that has risen, in the menagerie's network"
+    advice = "Print the score in every iteration, and see whether it rises."
+    result, images = seen.arrays.get("result"), seen.arrays.get("inputs")
+    levels = None if result is None else _levels(result)
+    if levels is None or images is None or not np.isfinite(images[0]).all():
+        return found(SCORE, False, 1, expected=expected, got=_came(seen), advice=advice)
+    picture = (levels.transpose(2, 0, 1) / 255 - _MEAN) / _STD
+    with torch.no_grad():
+        both = torch.from_numpy(np.stack([images[0], picture]).astype(np.float32))
+        before, after = build_network(probe.network)(both)[:, probe.target].tolist()
+    got = f"a score of {before:.4g} before and {after:.4g} after"
+    return found(SCORE, after > before, 1, expected=expected, got=got, advice=advice)
+
+
 def _following(how: Explanation, steps: Steps, t: int) -> Array:
     """(3, H, W): what an iteration without jitter makes of its image."""
-    after = np.clip(steps.images[t] + how.step(steps, t), LOWEST, HIGHEST)
+    after: Array = np.clip(steps.images[t] + how.step(steps, t), LOWEST, HIGHEST)
     if t % BLUR_EVERY == 0:
         for axis in (1, 2):
             after = ndimage.gaussian_filter1d(after, BLUR_SIGMA, axis=axis)
@@ -556,17 +597,21 @@ def _deprocessed(image: Array) -> list[Array]:
     return [np.asarray(255 * p.transpose(1, 2, 0)) for p in (np.clip(picture, 0, 1), stretched)]
 
 
-def _same_picture(result: NDArray[Any], picture: Array) -> bool:
-    """Whether what came back is the picture, in levels or in 0..1, within two levels."""
+def _levels(result: NDArray[Any]) -> Array | None:
+    """(H, W, 3) in 0..255 of a picture as levels or in 0..1, channels first or last, or None."""
     values = result.astype(np.float64)
     values = values[0] if values.ndim == 4 and len(values) == 1 else values
-    if values.shape == (3, *picture.shape[:2]):
+    if values.shape == (3, SIDE, SIDE):
         values = values.transpose(1, 2, 0)
-    if values.shape != picture.shape or not np.isfinite(values).all():
-        return False
-    if result.dtype.kind == "f" and values.max() <= 1.001:
-        values = values * 255
-    return bool(np.abs(values - picture).max() <= 2.0)
+    if values.shape != (SIDE, SIDE, 3) or not np.isfinite(values).all():
+        return None
+    return values * 255 if result.dtype.kind == "f" and values.max() <= 1.001 else values
+
+
+def _same_picture(result: NDArray[Any], picture: Array) -> bool:
+    """Whether what came back is the picture, within two levels."""
+    levels = _levels(result)
+    return levels is not None and bool(np.abs(levels - picture).max() <= 2.0)
 
 
 def _pictures(steps: Steps, how: Explanation | None) -> list[Picture]:
