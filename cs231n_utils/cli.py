@@ -71,6 +71,12 @@ def command(panel: str, examples: str) -> Callable[[Command], Command]:
                 Console(stderr=True).print(f"[red bold]cs231n:[/] {escape(str(error))}",
                                            highlight=False)
                 raise typer.Exit(BAD_INPUT) from error
+            except OSError as error:
+                if error.filename is None:  # nothing that a person at the terminal can look at
+                    raise
+                Console(stderr=True).print(f"[red bold]cs231n:[/] {escape(str(error.filename))}: "
+                                           f"{escape(str(error.strerror))}", highlight=False)
+                raise typer.Exit(BAD_INPUT) from error
             except KeyboardInterrupt as error:
                 Console(stderr=True).print("\n[yellow]Interrupted.[/] Run it again to go on.")
                 raise typer.Exit(INTERRUPTED) from error
@@ -210,6 +216,7 @@ def release(
 ) -> None:
     """Make the students' notebooks from the solutions, and tell the gradebook."""
     from cs231n_utils.grading.course import UserError
+    from cs231n_utils.grading.demo import in_short
     from cs231n_utils.grading.release import ReleaseError
     from cs231n_utils.grading.release import release as release_course
     from cs231n_utils.grading.terminal import waiting
@@ -220,7 +227,7 @@ def release(
             progress.add_task("clearing solutions")
             done = release_course(found.root, check=only_look)
     except ReleaseError as error:
-        raise UserError(f"Not released: {error}") from error
+        raise UserError(f"Not released: {in_short(error)}") from error
     console.print(escape(str(done)), highlight=False)
     raise typer.Exit(1 if only_look and done.stale else 0)
 

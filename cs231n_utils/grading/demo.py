@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -41,8 +42,14 @@ def set_up_demo(course: Course, folder: Path) -> tuple[Course, list[Sample]]:
     try:
         release(folder)
     except ReleaseError as error:
-        raise UserError(f"The solutions can't be released: {error}") from error
+        raise UserError(f"The solutions can't be released: {in_short(error)}") from error
     return demo, write_sample_class(demo)
+
+
+def in_short(error: ReleaseError) -> str:
+    """What went wrong, without nbgrader's stack traces: the last exception's own line."""
+    raised = re.findall(r"^(?:\w+\.)*\w*(?:Error|Exception)\w*: .+$", str(error), re.MULTILINE)
+    return raised[-1] if raised else str(error).strip().splitlines()[-1]
 
 
 def _remove(folder: Path) -> None:

@@ -24,6 +24,7 @@ from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.converters import Autograde
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.utils import setenv
+from sqlalchemy.exc import SQLAlchemyError
 
 from cs231n_utils.grading.course import Course, UserError
 from cs231n_utils.grading.execute import Execute, GraderFaultError, execute_notebook
@@ -145,7 +146,7 @@ def require_released(course: Course) -> None:
     Raises
     ------
     UserError
-        If it doesn't.
+        If it doesn't, or can't be opened.
     """
     coursedir = CourseDirectory(config=course.config)
     try:
@@ -155,6 +156,9 @@ def require_released(course: Course) -> None:
         raise UserError(
             f"The gradebook doesn't know {course.assignment!r} yet. Run `cs231n release` first."
         ) from error
+    except SQLAlchemyError as error:
+        where = str(coursedir.db_url).rpartition("@")[2]  # without a user's password
+        raise UserError(f"The gradebook {where} can't be used: {_one_line(error)}") from error
 
 
 class _Grader:

@@ -114,6 +114,22 @@ def test_ctrl_c_is_130_and_no_stack_trace(cs231n, course, monkeypatch):
     assert "Interrupted" in said
 
 
+def test_a_folder_that_cannot_be_made_is_one_clear_message(cs231n, course):
+    (course / "report").write_text("a file where a folder should be")
+    cs231n("submit", work(course), "--name", "ada")
+    code, said = cs231n("report")
+    assert (code, "report: " in said) == (2, True)
+
+
+def test_a_release_that_fails_says_why_in_one_line(cs231n, course):
+    (course / "solutions" / "network_visualization").mkdir(parents=True)
+    (course / "solutions" / "network_visualization" / "saliency_maps.ipynb").write_text("{")
+    code, said = cs231n("release")
+    assert code == 2
+    assert "Not released" in said
+    assert "Traceback" not in said
+
+
 def test_an_unknown_network_is_named(cs231n, monkeypatch, tmp_path):
     code, said = cs231n("train", "alexnet", "--folder", tmp_path)
     assert code == 2

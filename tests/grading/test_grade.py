@@ -224,6 +224,20 @@ def test_nothing_to_grade_says_what_to_do(course):
         grade(course)
 
 
+def test_a_damaged_gradebook_is_one_clear_message(course):
+    hand_in(course, ada="answer = 42")
+    (course.root / "gradebook.db").write_bytes(b"not a database" * 100)
+    with pytest.raises(UserError, match=r"gradebook\.db can't be used"):
+        grade(course)
+
+
+def test_an_unreleased_assignment_is_one_clear_message(course):
+    hand_in(course, ada="answer = 42")
+    (course.root / "gradebook.db").unlink()
+    with pytest.raises(UserError, match="cs231n release"):
+        grade(course)
+
+
 def test_an_unknown_student_is_named(course):
     hand_in(course, ada="answer = 42")
     with pytest.raises(UserError, match="grace"):
