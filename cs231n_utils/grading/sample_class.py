@@ -166,11 +166,6 @@ SALIENCY: dict[str, str] = {
         model(images).max(dim=1).values.sum().backward()
         saliency = images.grad.abs().max(dim=1).values
     """,
-    "all scores": """
-        images = X.detach().clone().requires_grad_()
-        model(images).sum().backward()
-        saliency = images.grad.abs().max(dim=1).values
-    """,
     "sums up in X.grad": """
         X.requires_grad_()
         model(X).gather(1, y.view(-1, 1)).sum().backward()
@@ -417,7 +412,7 @@ SAMPLE_CLASS: tuple[Sample, ...] = (
     _sample("ines_carvalho", "averages the channels", "mean over channels", "squared norm",
             "wrong sign"),
     _sample("jonas_weber", "an untouched stub", UNTOUCHED, UNTOUCHED, UNTOUCHED),
-    _sample("kavya_iyer", "a syntax error", "syntax error", "backward", "backward"),
+    _sample("kavya_iyer", "a syntax error", "syntax error", "not normalised", "backward"),
     _sample("leilani_kahale", "one notebook missing", "backward", None, "no effect"),
     _sample("mateo_quispe", "an endless loop", "squeeze", "endless", "normalised"),
     _sample("noor_van_dijk", "maximum before abs", "max before abs", "never stops", "raw"),
