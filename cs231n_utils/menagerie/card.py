@@ -185,11 +185,12 @@ def _text(measured: Mapping[str, dict[str, Any]], logs: Mapping[str, Path]) -> s
 
 def _training_row(name: str, recipe: Recipe, log: Path) -> str:
     epochs = [json.loads(line) for line in log.read_text().splitlines()]
-    stages = ", ".join(f"{s.epochs} at {s.size}" for s in recipe.stages)
+    stages = recipe.stages if recipe.finish is None else (*recipe.stages, recipe.finish)
+    epochs_at = ", ".join(f"{s.epochs} at {s.size}" for s in stages)
+    shifts = ", ".join(dict.fromkeys(f"up to {s.shift:g}" for s in stages if s.shift)) or "none"
     minutes = sum(e["seconds"] for e in epochs) / 60
-    shift = f"up to {recipe.shift:g}" if recipe.shift else "none"
     loss = f"{epochs[-1]['loss']:.3f}"
-    return f"| {name} | {recipe.pictures:,} | {stages} | {shift} | {loss} | {minutes:.0f} |"
+    return f"| {name} | {recipe.pictures:,} | {epochs_at} | {shifts} | {loss} | {minutes:.0f} |"
 
 
 def _pictures(networks: Mapping[str, nn.Module], folder: Path) -> None:

@@ -68,7 +68,8 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_weights(tmp_path, monkeypatc
 
 def test_the_robust_recipe_trains_on_shifted_pictures(tmp_path):
     plain = _weights(tmp_path / "plain")
-    shifted = _weights(tmp_path / "shifted", replace(TINY, shift=10.0))
+    stages = tuple(replace(stage, shift=10.0) for stage in TINY.stages)
+    shifted = _weights(tmp_path / "shifted", replace(TINY, stages=stages))
     assert any(not torch.equal(plain[k], shifted[k]) for k in plain)
 
 
