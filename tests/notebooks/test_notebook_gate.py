@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Callable
 
+import nbformat
 import pytest
 from notebook_gate import (
     NOTEBOOKS,
@@ -85,7 +86,7 @@ def a_sentence_of_the_model_answer(pair: Pair) -> None:
 
 def an_output(pair: Pair) -> None:
     code = [each for each in pair.assignment.cells if each.cell_type == "code"]
-    code[0].outputs = [{"output_type": "stream", "name": "stdout", "text": "hello"}]
+    code[0].outputs = [nbformat.v4.new_output("stream", text="hello")]
 
 
 @pytest.mark.parametrize(
@@ -167,9 +168,8 @@ def failed_check(pair: Pair) -> None:
 
 
 def stored_error(pair: Pair) -> None:
-    cell(pair.solution, pair.function).outputs = [
-        {"output_type": "error", "ename": "KeyError", "evalue": "x", "traceback": []}
-    ]
+    error = nbformat.v4.new_output("error", ename="KeyError", evalue="x", traceback=[])
+    cell(pair.solution, pair.function).outputs = [error]
 
 
 @pytest.mark.parametrize(
