@@ -249,7 +249,9 @@ _NOTHING_TO_SEE = (Status.NOT_GRADED, Status.NOT_ATTEMPTED, Status.MISSING)
 
 
 def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:]
+    """The text with a capital letter, unless it begins with a name such as a function's."""
+    name = "_" in text.partition(" ")[0]
+    return text if name else text[:1].upper() + text[1:]
 
 
 def first_sentence(text: str) -> str:

@@ -175,6 +175,14 @@ def test_a_fault_is_neither_zero_nor_full_marks():
     assert json.loads(as_json(results))["students"][0]["points"] is None
 
 
+@pytest.mark.parametrize(("reason", "said"), [
+    ("no end within 60 seconds", "No end within 60 seconds"),
+    ("make_fooling_image is not written yet.", "make_fooling_image is not written yet."),
+])
+def test_a_reason_is_said_as_a_sentence(reason, said):
+    assert ExerciseResult(EXERCISE, Status.TIMED_OUT, 0.0, reason=reason).mistakes == [said]
+
+
 def test_the_histogram_has_a_place_for_zero_and_for_all():
     bars = histogram(a_class(ada=PASSED, alan=ExerciseResult(EXERCISE, Status.FAILED, 0.0)))
     assert [bar["count"] for bar in bars] == [1, *[0] * 8, 1]
