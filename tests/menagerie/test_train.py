@@ -73,19 +73,23 @@ def test_the_robust_recipe_trains_on_shifted_pictures(tmp_path):
     assert any(not torch.equal(plain[k], shifted[k]) for k in plain)
 
 
-def test_an_adversarial_shift_raises_the_loss_and_keeps_its_length():
+def test_an_adversarial_shift_raises_the_loss_and_keeps_its_length_and_its_place():
     torch.manual_seed(0)
     network = build_network(5).eval()
     X, y, radius = torch.randn(6, 3, 64, 64), torch.arange(6) % 5, torch.full((6,), 3.0)
+    left = torch.zeros(6, 1, 64, 64)
+    left[..., :32] = 1
 
     def loss(network, X, y):
         return torch.nn.functional.cross_entropy(network(X), y)
 
-    shifted = train._adversarial(network, X, y, radius, loss)
-    assert loss(network, shifted, y) > loss(network, X, y)
-    length = (shifted - X).flatten(1).norm(dim=1)
-    assert (length <= radius * (1 + 1e-5)).all()
-    assert (length >= 0.5 * radius).all()
+    for weight in (torch.ones(1), left):
+        shifted = train._adversarial(network, X, y, [(radius, weight)], loss)
+        assert loss(network, shifted, y) > loss(network, X, y)
+        length = (shifted - X).flatten(1).norm(dim=1)
+        assert (length <= radius * (1 + 1e-5)).all()
+        assert (length >= 0.5 * radius).all()
+    assert torch.equal(shifted[..., 32:], X[..., 32:])
 
 
 def test_a_checkpoint_of_another_recipe_is_refused(tmp_path):
