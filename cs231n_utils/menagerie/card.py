@@ -16,7 +16,7 @@ from torch import nn
 
 from cs231n_utils.menagerie import CLASS_NAMES, draw, evaluate, sheet
 from cs231n_utils.menagerie.network import build_network
-from cs231n_utils.menagerie.train import RECIPES, Recipe
+from cs231n_utils.menagerie.train import RECIPES, Recipe, Stage
 
 
 @dataclass(frozen=True)
@@ -148,9 +148,12 @@ def _text(measured: Mapping[str, dict[str, Any]], logs: Mapping[str, Path]) -> s
         "",
         "SqueezeNet 1.1 without its last ReLU, from scratch, by `cs231n train`; weights kept as",
         "float16. Batch norm was folded into the convolutions and the scores were centred over the",
-        "classes. What `cs231n_utils/menagerie/train.py` says is what was done:",
+        "classes. A shift is adversarial, of any length up to the one given, over the whole picture",
+        "or only beside the thing that it shows; the last epoch of both teaches them to depend on",
+        "the thing, which makes its mask a fair answer to where a saliency map should point.",
+        "Minutes are of one core that had other work beside it.",
         "",
-        "| network | pictures | epochs at pixels | adversarial shift (L2) | last loss | minutes |",
+        "| network | pictures | epochs at pixels | shift (L2) | last loss | minutes |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
     lines += [_training_row(name, RECIPES[name], log) for name, log in logs.items()]
@@ -187,10 +190,16 @@ def _training_row(name: str, recipe: Recipe, log: Path) -> str:
     epochs = [json.loads(line) for line in log.read_text().splitlines()]
     stages = recipe.stages if recipe.finish is None else (*recipe.stages, recipe.finish)
     epochs_at = ", ".join(f"{s.epochs} at {s.size}" for s in stages)
-    shifts = ", ".join(dict.fromkeys(f"up to {s.shift:g}" for s in stages if s.shift)) or "none"
+    shifts = ", ".join(dict.fromkeys(_shifts(s) for s in stages))
     minutes = sum(e["seconds"] for e in epochs) / 60
     loss = f"{epochs[-1]['loss']:.3f}"
     return f"| {name} | {recipe.pictures:,} | {epochs_at} | {shifts} | {loss} | {minutes:.0f} |"
+
+
+def _shifts(stage: Stage) -> str:
+    parts = [f"{stage.shift:g}"] if stage.shift else []
+    parts += [f"{stage.beside:g} beside the thing"] if stage.beside else []
+    return " and ".join(parts) or "none"
 
 
 def _pictures(networks: Mapping[str, nn.Module], folder: Path) -> None:
