@@ -398,8 +398,8 @@ def _text(answers: Mapping[str, str], answer: Answer) -> Answer:
 SAMPLE_CLASS: tuple[Sample, ...] = (
     _sample("amara_okafor", "right", "autograd", "recipe", "raw"),
     _sample("bjorn_lindqvist", "right, with backward", "backward", "backward", "backward"),
-    _sample("chen_xiaoming", "right but for one step too many", "one image at a time", "one step past",
-            "by hand"),
+    _sample("chen_xiaoming", "right but for one step too many", "one image at a time",
+            "one step past", "by hand"),
     _sample("dalia_haddad", "right, with a hook; check cell deleted", "a hook",
             without_check("fooling_images", FOOLING["recipe"]), "normalised"),
     _sample("elif_yildiz", "right, with warnings and a cell of her own", "with warnings", "recipe",

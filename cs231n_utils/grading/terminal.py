@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -144,9 +145,7 @@ def _print_lines(console: Console, lines: list[tuple[str, str]]) -> None:
     for name, text in lines:
         if text:
             grid.add_row(name, Text(text))
-    padded = Table.grid(padding=(0, 0, 0, 4))
-    padded.add_row(grid)
-    console.print(padded)
+    console.print(Padding(grid, (0, 0, 0, 4)))
 
 
 def print_collection(console: Console, collection: Collection) -> None:
