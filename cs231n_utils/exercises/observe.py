@@ -23,6 +23,7 @@ import torch
 from IPython.utils.capture import capture_output
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch._functorch.pyfunctorch import temporarily_clear_interpreter_stack
 
 from cs231n_utils.exercises.probes import Probe, build_network
 
@@ -203,8 +204,10 @@ def _plain(x: Tensor) -> NDArray[Any]:
     functorch = torch._C._functorch
     while functorch.is_functorch_wrapped_tensor(x):
         x = functorch.get_unwrapped(x)
-    x = x.detach().cpu()
-    return (x.float() if x.dtype in (torch.float16, torch.bfloat16) else x).numpy().copy()
+    with temporarily_clear_interpreter_stack():  # else the transform wraps it again
+        x = x.detach().cpu()
+        x = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+        return np.array(x.numpy())
 
 
 def _same(one: NDArray[Any], other: NDArray[Any]) -> bool:

@@ -233,6 +233,25 @@ class Explanation:
         """Whether both numbers are explained."""
         return "?" not in (self.regulariser, self.length)
 
+    @property
+    def changes(self) -> int:
+        """How many choices differ from the right ones."""
+        return sum(
+            (
+                self.objective is not ASCENTS[0],
+                self.accumulated,
+                self.training,
+                self.descends,
+                self.regulariser != "",
+                self.length not in ("", "normalised", "shrunk"),
+            )
+        )
+
+    @property
+    def cost(self) -> tuple[bool, int]:
+        """By this the simplest explanation is found: known before unknown, then few changes."""
+        return not self.known, self.changes
+
     def directions(self, steps: Steps, t: int) -> tuple[Array, Array]:
         """(3, H, W) twice: the objective's gradient and the image, as iteration t uses them."""
         target = np.array([steps.probe.target])
@@ -335,26 +354,31 @@ def explain(loops: Sequence[Steps]) -> Explanation | None:
     """The simplest way to take all the visible steps; None if there is none."""
     where = [(steps, t) for steps in loops for t in steps.visible]
     best: Explanation | None = None
-    for how in _directions():
-        fits = [fit(how, steps, t) for steps, t in where if enough(steps, t)]
-        if not fits or max(f.rest for f in fits) > TOLERANCE or min(abs(f.a) for f in fits) == 0:
-            continue
-        (regulariser, ratio), (length, rate) = _ratio(fits), _length(fits)
-        descends = all(f.a < 0 for f in fits)
-        if not descends and any(f.a < 0 for f in fits):
-            continue
-        how = replace(
-            how,
-            descends=descends,
-            regulariser=regulariser,
-            length=length,
-            ratio=ratio,
-            rate=rate,
-        )
-        if how.known:
-            return how
-        best = best or how
+    for way in _directions():
+        if best is not None and best.known and best.changes <= way.changes:
+            break  # nothing simpler can follow
+        how = _measured(way, [fit(way, steps, t) for steps, t in where if enough(steps, t)])
+        if how is not None and (best is None or how.cost < best.cost):
+            best = how
     return best
+
+
+def _measured(way: Explanation, fits: Sequence[Fit]) -> Explanation | None:
+    """A direction with its two numbers explained; None if the steps are not along it."""
+    if not fits or max(f.rest for f in fits) > TOLERANCE:
+        return None
+    signs = {np.sign(f.a) for f in fits}
+    if len(signs) > 1 or 0 in signs:
+        return None
+    (regulariser, ratio), (length, rate) = _ratio(fits), _length(fits)
+    return replace(
+        way,
+        descends=signs == {-1},
+        regulariser=regulariser,
+        length=length,
+        ratio=ratio,
+        rate=rate,
+    )
 
 
 def _directions() -> list[Explanation]:

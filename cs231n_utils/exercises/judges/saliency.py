@@ -133,9 +133,14 @@ class Explanation:
                 self.sign < 0 and self.objective.name != "cross-entropy",
                 self.times_pixel,
                 self.reduction is not REDUCTIONS[0],
-                self.scale[0] != "",
+                # The mean loss is what torch's cross_entropy gives: one choice, not two.
+                self.scale[0] != "" and not self._mean_loss,
             )
         )
+
+    @property
+    def _mean_loss(self) -> bool:
+        return self.objective.name == "cross-entropy" and self.scale[0] == "mean-over-batch"
 
     def map(self, probe: Probe, training: bool = False) -> Array:
         """(N, H, W), as computed this way on a probe."""
