@@ -43,7 +43,7 @@ class Row:
 
 def measure(quick: bool, progress: Progress) -> Iterator[Row]:
     """Everything, in the order of the table."""
-    rounds = {"visualization": 2 if quick else 7, "saliency": 3 if quick else 21}
+    rounds = {"visualization": 2 if quick else 7, "saliency": 3 if quick else 41}
     seeds = range(2 if quick else 7)
     steps = 2 * (rounds["visualization"] + 1) + rounds["saliency"] + 1 + 3 * len(seeds)
     task = progress.add_task("measuring", total=steps)
@@ -58,17 +58,17 @@ def measure(quick: bool, progress: Progress) -> Iterator[Row]:
 
 def visualization(rounds: int, tick: subjects.Tick) -> Iterator[Row]:
     """The loop around the network, without and with the pictures it shows on its way."""
-    for show_every, name in ((0, "no pictures on the way"), (25, "with all defaults")):
+    for show_every, name in ((0, "no pictures shown"), (25, "all defaults")):
         duel = subjects.class_visualization(rounds, show_every, tick)
         yield ratio_row(
-            f"class visualization, 100 iterations, {name}, against 100 bare passes", duel, 1.10
+            f"class visualization, {name} : 100 bare passes", duel, 1.10
         )
 
 
 def saliency(rounds: int, tick: subjects.Tick) -> Row:
     """The solution against captum."""
     duel = subjects.saliency(rounds, tick)
-    return ratio_row("saliency maps of 25 pictures, against captum.attr.Saliency", duel, 1.0)
+    return ratio_row("saliency maps, 25 pictures : captum's", duel, 1.0)
 
 
 def ratio_row(what: str, duel: Duel, bar: float) -> Row:
@@ -89,9 +89,9 @@ def checks(seeds: range, tick: subjects.Tick) -> Iterator[Row]:
         median = statistics.median(spent)
         first, total, network = first + spent[0], total + median, network + share * median
         detail = f"network's own arithmetic {share:.0%}; first run {spent[0]:.2f} s"
-        rows.append(Row(f"check of the right {exercise}", f"{median:.2f} s", detail=detail))
+        rows.append(Row(f"  {exercise}", f"{median:.2f} s", detail=detail))
     yield Row(
-        "check of all three right solutions", f"{total:.2f} s", "≤ 5 s", max(total, first) <= 5,
+        "checking the three right solutions", f"{total:.2f} s", "≤ 5 s", max(total, first) <= 5,
         f"network's own arithmetic {network / total:.0%}; first run {first:.2f} s",
     )  # fmt: skip
     yield from rows
