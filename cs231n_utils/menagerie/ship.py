@@ -30,7 +30,10 @@ def ship(weights: Mapping[str, Path], folder: Path = SHIPPED, per_class: int = 6
         save_file(state, folder / f"{name}.safetensors")
     _write_validation_set(folder, per_class)
     _write_manifest(folder)
-    total = sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())
+    files = [file for file in folder.rglob("*") if file.is_file()]
+    for file in files:
+        file.chmod(0o644)  # safetensors writes for its owner alone
+    total = sum(file.stat().st_size for file in files)
     if total > LARGEST:
         raise ValueError(f"expected at most {LARGEST} bytes in {folder}, got {total}")
     return total
