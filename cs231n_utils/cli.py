@@ -260,6 +260,7 @@ def collect(
     cs231n grade
     cs231n grade ada_lovelace alan_turing --force
     cs231n grade --jobs 4 --quiet
+    cs231n grade --run-name midterm
 """)
 def grade(
     students: Annotated[list[str] | None, typer.Argument(
@@ -269,19 +270,25 @@ def grade(
     jobs: Annotated[int | None, typer.Option(
         "--jobs", "-j", min=1, help="Kernels beside each other.",
         show_default="processors")] = None,
+    sandbox: Annotated[str | None, typer.Option(
+        metavar="KIND", help="bubblewrap, or none: students' code runs as you then, and every "
+        "result says so.", show_default="bubblewrap")] = None,
+    run_name: Annotated[str | None, typer.Option(
+        metavar="NAME", help="The same name asks the same questions.",
+        show_default="a new one")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
     course: CourseOption = None,
 ) -> None:
     """Grade what was handed in, through nbgrader, into the course's gradebook.
 
-    Exit code 0 only if everything has a mark. Until the sandbox is there, a student's code and
-    the check share one kernel: grade only what you would also run.
+    Students' code runs in a sandbox and only gives arrays back; they are judged outside of it.
+    Exit code 0 only if everything has a mark.
     """
     from cs231n_utils.grading.results import read_results
     from cs231n_utils.grading.terminal import print_summary
 
     found = the_course(course)
-    complete = _grade(found, students or None, force, jobs, quiet)
+    complete = _grade(found, students or None, force, jobs, quiet, sandbox, run_name)
     print_summary(out(), read_results(found, students or None))
     raise typer.Exit(0 if complete else 1)
 
@@ -332,13 +339,30 @@ def demo(
         made, samples = set_up_demo(found, folder or found.root / "demo")
     console.print(f"A class of {len(samples)} made-up students in [bold]"
                   f"{escape(str(made.root))}[/].", highlight=False)
-    complete = _grade(made, None, force=True, jobs=jobs, quiet=False)
+    complete = _grade(made, None, force=True, jobs=jobs, quiet=False, sandbox=_for_demo(console))
     _report(read_results(made), made.root / "report", table=True)
     raise typer.Exit(0 if complete else 1)
 
 
+def _for_demo(console: Console) -> str | None:
+    """The demo's sandbox: where there is none its made-up class, which is harmless, runs without.
+
+    What was chosen by the environment stands.
+    """
+    from cs231n_utils.grading.sandbox import SETTING, problem
+
+    if os.environ.get(SETTING) or not problem():
+        return None
+    console.print(f"[yellow bold]No sandbox here:[/] {escape(problem())}\nThe made-up class is "
+                  "harmless and is graded without one, as every result says. For a real class:\n"
+                  "apt install bubblewrap, or the like; `cs231n grade` refuses to start without.",
+                  highlight=False)
+    return "none"
+
+
 def _grade(
-    course: Course, students: list[str] | None, force: bool, jobs: int | None, quiet: bool
+    course: Course, students: list[str] | None, force: bool, jobs: int | None, quiet: bool,
+    sandbox: str | None = None, run_name: str | None = None,
 ) -> bool:
     """Grade with a progress bar; True if all that was graded has a mark."""
     from cs231n_utils.grading.grade import grade as grade_class
@@ -357,7 +381,8 @@ def _grade(
                 progress.console.print(f"[{style}]{graded.status}[/] {escape(graded.job.student)}, "
                                        f"{graded.job.exercise}: {escape(graded.reason)}")
 
-        run = grade_class(course, students, force=force, workers=jobs, on_graded=on_graded)
+        run = grade_class(course, students, force=force, workers=jobs, sandbox=sandbox,
+                          run_name=run_name, on_graded=on_graded)
         progress.update(task, description="graded")
     if run.unchanged:
         console.print(f"{len(run.unchanged)} notebooks are unchanged since they were graded; "
@@ -411,6 +436,24 @@ def train(
         except ValueError as error:
             raise UserError(str(error)) from error
         out().print(f"{name}: {escape(str(weights))}", highlight=False)
+
+
+@command(MAINTAINER, """
+    cs231n ship
+    cs231n ship --folder training
+""")
+def ship(
+    folder: Annotated[Path, typer.Option(help="What train left there.")] = Path("training"),
+) -> None:
+    """Put the trained networks and a validation set into the package, with their checksums."""
+    from cs231n_utils.grading.course import UserError
+    from cs231n_utils.menagerie.ship import ship as ship_networks
+
+    weights = {name: folder / name / f"{name}.safetensors" for name in ("standard", "robust")}
+    for name, file in weights.items():
+        if not file.is_file():
+            raise UserError(f"{file} is missing: run `cs231n train {name}` first.")
+    out().print(f"{ship_networks(weights) / 1e6:.1f} MB in the package", highlight=False)
 
 
 @command(MAINTAINER, """
