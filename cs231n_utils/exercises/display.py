@@ -196,10 +196,13 @@ def _picture_html(picture: Picture) -> str:
     if picture.original is not None:
         panels.append(("original", _colour(picture.original, 0, 1)))
     shown = _shown(reference, picture.signed)
-    panels += [("yours", shown(yours)), ("expected", shown(reference))]
+    scale = float(np.abs(reference).max()) or 1.0
+    panels.append(("yours", shown(yours)))
+    if not picture.passed and (factor := _amplification(np.abs(yours), scale)) > 1:
+        panels.append((f"yours \u00d7 {factor}", shown(yours * factor)))
+    panels.append(("expected", shown(reference)))
     if not picture.passed:
         difference = np.abs(yours - reference)
-        scale = float(np.abs(reference).max()) or 1.0
         panels.append(("difference", _colour(difference, 0, scale)))
         factor = _amplification(difference, scale)
         if factor > 1:
@@ -218,8 +221,8 @@ def _shown(reference: NDArray[Any], signed: bool) -> Any:
     low, high = float(reference.min()), float(reference.max())
     if signed:
         high = max(abs(low), abs(high))
-        low = -high
-    elif reference.ndim == 2:
+        return lambda array: _colour(array, -high, high, "coolwarm")
+    if reference.ndim == 2:
         low = 0.0
     return lambda array: _colour(array, low, high)
 
@@ -230,13 +233,15 @@ def _amplification(difference: NDArray[Any], scale: float) -> int:
     return max((f for f in _AMPLIFY if typical * f <= scale), default=1) if typical > 0 else 1
 
 
-def _colour(array: NDArray[Any], low: float, high: float) -> NDArray[np.uint8]:
+def _colour(
+    array: NDArray[Any], low: float, high: float, name: str = "inferno"
+) -> NDArray[np.uint8]:
     """(H, W) through a colour map, (H, W, 3) as it is -> uint8 (H, W, 3)."""
     unit = np.clip((array - low) / ((high - low) or 1.0), 0, 1)
     if unit.ndim == 2:
         from matplotlib import colormaps
 
-        unit = colormaps["inferno"](unit)[..., :3]
+        unit = colormaps[name](unit)[..., :3]
     return np.asarray(np.round(unit * 255), dtype=np.uint8)
 
 

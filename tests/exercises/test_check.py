@@ -100,6 +100,18 @@ def test_a_fault_of_the_checker_is_not_graded_and_never_zero(exercise, part, mon
     assert verdict._repr_mimebundle_()["text/plain"] == "not graded"
 
 
+def test_a_network_that_cannot_be_loaded_is_a_fault_of_the_checker(monkeypatch):
+    import cs231n_utils.models
+
+    def damaged(name):
+        raise OSError("standard.safetensors is damaged")
+
+    make_probes("class_visualization", 21)
+    monkeypatch.setattr(cs231n_utils.models, "load_model", damaged)
+    with pytest.raises(CheckerFault, match="damaged"):
+        check("class_visualization", RIGHT["class_visualization"], seed=21)
+
+
 def test_an_endless_loop_that_calls_the_network_is_stopped():
     verdict = check("fooling_images", fooling.WRONG["for ever"][0], seed=0)
     assert "fooling/unreachable" in {remark.id for remark in verdict.remarks}

@@ -439,7 +439,9 @@ def _finding_length(how: Explanation | None, paths: Sequence[Trajectory]) -> Fin
     lengths = np.concatenate([_norms(path.steps) for path in paths])
     passed = _alike(lengths, np.ones_like(lengths))
     name = how.length if how is not None else ""
-    mistake = CATALOGUE.get(f"fooling/{name}") if not passed else None
+    # A direction with a length of its own was named above, once is enough.
+    bent = how is not None and name == how.bend
+    mistake = CATALOGUE.get(f"fooling/{name}") if not passed and not bent else None
     shown = ", ".join(f"{length:.4g}" for length in lengths[:4])
     return found(
         LENGTH,
@@ -474,17 +476,17 @@ def _finding_stop(paths: Sequence[Trajectory], how: Explanation | None) -> Findi
         return found(STOP, True, 1)
     expected = "the first picture of the loop that the network takes for the target"
     seen, name = wrong.seen, ""
+    more = " or more" if len(wrong.points) >= wrong.probe.max_records else ""
     if seen.raised is not None or (wrong.result is None and not seen.stopped):
         got = _came(seen)
     elif wrong.fooled_at is None:
-        got = f"after {len(wrong.points) - 1} step(s) the network is not fooled"
+        got = f"after {len(wrong.points) - 1}{more} step(s) the network is not fooled"
         if seen.stopped:
             got += f"; the checker stopped it after {seen.calls - 1} passes"
         elif how is not None and not how.mistakes and len(wrong.points) - 1 < 30:
             name = "stops-early"
     else:
         past = len(wrong.points) - 1 - wrong.fooled_at
-        more = " or more" if len(wrong.points) >= wrong.probe.max_records else ""
         got = f"{past}{more} step(s) past the first picture that fools the network"
         name = "one-step-past" if past == 1 and not seen.stopped else "never-stops"
         if past == 0:
