@@ -86,7 +86,10 @@ def check(exercise: str, function: Callable[..., Any], seed: int | None = None) 
         raise _fault(exercise, seed, error) from error
     observations: list[Observation] = []
     for probe in probes:
-        observations.append(observe(function, probe))
+        try:
+            observations.append(observe(function, probe))
+        except Exception as error:  # what the function raises is recorded; this is ours
+            raise _fault(exercise, seed, error) from error
         if observations[-1].unwritten:
             break  # a stub says the same to every probe
     return judge(exercise, probes, observations, seed)
