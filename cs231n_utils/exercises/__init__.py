@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -79,6 +80,9 @@ def check(exercise: str, function: Callable[..., Any], seed: int | None = None) 
             f"check({exercise!r}, ...) expects the function {EXERCISES[exercise]} itself, without "
             f"brackets; got {type(function).__name__}"
         )
+    if not _judges_are_here():
+        message = "Here your function is only watched; what it is worth is decided elsewhere."
+        return Verdict(exercise, "not graded", max_points=MAX_POINTS, message=message)
     seed = secrets.randbelow(2**31) if seed is None else seed
     try:
         probes = make_probes(exercise, seed)
@@ -166,6 +170,11 @@ def _without_judging(exercise: str, observations: Sequence[Observation]) -> Verd
         message = f"{EXERCISES[exercise]} raised {first}"
         return Verdict(exercise, "raised", max_points=MAX_POINTS, message=message)
     return None
+
+
+def _judges_are_here() -> bool:
+    """Not beside a submission that is being graded: the grader's sandbox covers them."""
+    return (Path(__file__).parent / "judges" / "__init__.py").is_file()
 
 
 def _fault(exercise: str, seed: int | None, error: Exception) -> CheckerFault:

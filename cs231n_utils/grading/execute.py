@@ -1,40 +1,46 @@
-"""Run a submission's cells in a kernel, and leave a verdict in every check cell.
+"""The trusted executor: a student's cells run in a sandbox, marks are decided here.
 
 :class:`Execute` stands in nbgrader's place of the same name (``nbgrader_config.py`` puts it into
 ``Autograde.autograde_preprocessors``), so plain ``nbgrader autograde``, the formgrader's button and
 ``cs231n grade`` all execute alike. What it changes against nbgrader's own:
 
+* a check cell is not executed. In its place the kernel is sent questions, calls the student's
+  function on them and writes down arrays; when it has ended, those are read as data and judged in
+  this process, in which no student code has ever run;
 * only what marks need is run: no demonstration, nothing that just shows what a function does,
   nothing after the last check (:func:`needed_for_marks`);
 * whatever network a student worked on, the notebook runs on the one that needs no internet;
-* one thread for each kernel: with more, kernels beside each other wait for each other;
-* the check cell's only result is its verdict, whatever else the student's code printed, warned or
+* the check cell's only output is the verdict, whatever else the student's code printed, warned or
   displayed; nbgrader alone gives no point where a warning came and all where no result came;
-* a cell that never ends, a dead kernel, a cell that does not parse: a verdict that says so. Without
-  a verdict nothing is recorded: :class:`GraderFaultError`.
-
-The room for a trusted judge: :meth:`Execute.run_cell` is where a check cell is executed in the
-student's kernel today, and where it will be answered from outside of it.
+* a cell that never ends, a dead kernel, a cell that does not parse: a verdict that says so. Where
+  the grader itself fails nothing is recorded: :class:`GraderFaultError`.
 """
 
 from __future__ import annotations
 
+import ast
+import html
 import os
 import re
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from nbclient import NotebookClient
-from nbclient.exceptions import CellTimeoutError, DeadKernelError
-from nbformat.v4 import new_output
-from nbgrader.preprocessors import Execute as NbgraderExecute
-from nbgrader.preprocessors.execute import UnresponsiveKernelError
-from traitlets import Integer, Unicode
+from nbformat.v4 import new_code_cell, new_notebook, new_output
+from traitlets import Unicode
 
-from cs231n_utils.grading.course import FUNCTIONS
-from cs231n_utils.grading.results import VERDICT_MIME, Status, verdict_in
+from cs231n_utils.grading.client import Client
+from cs231n_utils.grading.course import FUNCTIONS, MAX_POINTS
+from cs231n_utils.grading.examine import (
+    Examiner,
+    GraderFaultError,
+    UnreadableAnswerError,
+    read_secret,
+    this_run,
+)
+from cs231n_utils.grading.pages import make_safe
+from cs231n_utils.grading.results import VERDICT_MIME, Status
+from cs231n_utils.grading.sandbox import chosen, require
 from cs231n_utils.grading.submission import (
     UnreadableNotebookError,
     cells_in_order,
@@ -45,209 +51,200 @@ from cs231n_utils.grading.submission import (
     read_notebook,
 )
 
+__all__ = ["Execute", "GraderFaultError", "execute_notebook", "needed_for_marks"]
+
 # The first cell's choice of a network: NETWORK = "squeezenet1_1"
 _SWITCH = re.compile(r"^(NETWORK\s*=\s*)[^#\n]*?(?=\s*(?:#|$))", re.MULTILINE)
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
-ONE_THREAD = {
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "NUMEXPR_NUM_THREADS": "1",
-}
+_NO_MEMORY = re.compile(r"not enough memory|can't allocate memory|out of memory", re.IGNORECASE)
 
 
-class GraderFaultError(Exception):
-    """The grader could not decide: no mark is recorded, and a person has to look."""
+class Execute(Client):
+    """nbgrader's Execute, with questions in place of checks."""
 
-
-def kernel_environment() -> dict[str, str]:
-    """The environment of a kernel that grades: this process's own, with one thread."""
-    return {**os.environ, **ONE_THREAD, "NBGRADER_EXECUTION": "autograde"}
-
-
-class Execute(NbgraderExecute):  # type: ignore[misc]
-    """nbgrader's Execute, with a verdict at the end of every check."""
-
-    timeout = Integer(60, help="seconds that one cell may take").tag(config=True)
-    shutdown_kernel = Unicode("immediate").tag(config=True)
+    sandbox = Unicode("", help="bubblewrap (unless said otherwise) or none").tag(config=True)
+    run_name = Unicode("", help="names the grading run; the same one asks the same questions"
+                       ).tag(config=True)
+    exercises = Unicode("cs231n_utils.exercises", help="the module that asks and judges"
+                        ).tag(config=True)
     source_notebook = Unicode("", help="the course's own notebook, where it isn't found by itself")
+    course_folder = Unicode("", help="the course's root, where it isn't found by itself")
 
     def preprocess(self, nb: Any, resources: Any = None, km: Any = None) -> tuple[Any, Any]:
-        """Execute the notebook; a kernel that died gets a second chance, in case it was noise.
+        """Run the notebook, judge what its function did, and leave the verdict in its check cell.
+
+        A kernel that died gets a second chance, in case it was noise.
 
         Raises
         ------
         GraderFaultError
-            If a check cell ended without a verdict and the student's code does not explain it.
+            If the grader could not decide.
+        SandboxMissingError
+            If there is no sandbox on this machine, and the course didn't say that it needs none.
         """
-        notebook = _exercise(resources)
-        self.run_notebook(nb, resources, km)
-        if self.dead is Status.CRASHED and not self.stopped:
-            self.run_notebook(nb, resources, km)
-        for cell in cells_in_order(nb):
-            if is_check(cell):
-                self.settle(cell, nb)
-        if notebook in FUNCTIONS and not _has_check(nb, notebook):
-            raise GraderFaultError(f"there is no check cell {notebook!r}, and none was restored")
+        self._check_assign_resources(resources)
+        exercise = _exercise(resources)
+        self.kind = chosen(self.sandbox)
+        require(self.kind)
+        self.hidden = tuple(Path(f) for f in [self._course_root()] if f)
+        own = self.own_cells(exercise)
+        checks = [index for index, cell in enumerate(nb.cells)
+                  if is_check(cell) and grade_id(cell) in FUNCTIONS]
+        if exercise in FUNCTIONS and exercise not in [grade_id(nb.cells[i]) for i in checks]:
+            raise GraderFaultError(f"there is no check cell {exercise!r}, and none was restored")
+        for index in range(len(nb.cells)):
+            if nb.cells[index].cell_type == "code":
+                nb.cells[index].outputs = []
+        for index in checks:
+            self.mark(nb, index, own)
+        make_safe(nb, own)
         return nb, self.resources
 
-    def run_notebook(self, nb: Any, resources: Any, km: Any = None) -> None:
-        """Run all cells that marks need in one fresh kernel."""
-        NotebookClient.__init__(self, nb, km)  # as nbconvert does it: one client, many notebooks
-        self.reset_execution_trackers()
-        self._check_assign_resources(resources)
-        self.dead: Status | None = None
-        self.stopped = getattr(self, "stopped", False)
-        self.timed_out: list[Any] = []
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        with self.setup_kernel(env=kernel_environment(), **quiet):
-            assert self.kc is not None
-            info = self.wait_for_reply(self.kc.kernel_info())
-            nb.metadata["language_info"] = info["content"]["language_info"]
-            needed = needed_for_marks(nb, self.own_sources(_exercise(resources)) or frozenset())
-            for index, cell in enumerate(nb.cells):
-                if cell.cell_type == "code":
-                    cell.outputs = []
-                    if index in needed and not self.dead:
-                        self.run_cell(cell, index)
-
-    def run_cell(self, cell: Any, index: int) -> None:
-        """Run one code cell, and note what becomes of it."""
-        written = cell.source
-        cell.metadata.pop("tags", None)  # a tag of nbclient's, such as skip-execution
-        cell.source = _SWITCH.sub(r"\1None", written)  # what is judged needs no internet
+    def mark(self, nb: Any, check: int, own: frozenset[str]) -> None:
+        """Give one check cell its verdict."""
+        exercise = grade_id(nb.cells[check])
+        examiner = self.examiner()
+        questions = examiner.questions(exercise)
+        raw = self.ask(nb, check, own, questions)
+        if self.dead is Status.CRASHED and not self.stopped:
+            raw = self.ask(nb, check, own, questions)
         try:
-            self.execute_cell(cell, index, store_history=True)
-        except (CellTimeoutError, UnresponsiveKernelError):
-            self.dead = Status.TIMED_OUT  # it does not listen to interrupts either
-            self.kill_kernel()
-        except DeadKernelError:
-            self.dead = Status.CRASHED
-        finally:
-            cell.source = written
-        if self.dead or any(error.ename == "CellTimeoutError" for error in _errors(cell)):
-            self.timed_out.append(cell)
+            answer = examiner.read(exercise, raw)
+        except UnreadableAnswerError as error:
+            verdict = self._unanswered(nb, check, own, error)
+        else:
+            if answer.missing:
+                verdict = self._undefined(nb, check, own)
+            else:
+                verdict = _as_data(examiner.judge(exercise, answer))
+                self._look_behind(verdict, nb, check)
+        verdict["data"] |= {"sandbox": str(self.kind), "run": examiner.run,
+                            "notes": _notes(nb)}
+        _leave(nb.cells[check], verdict)
 
-    def kill_kernel(self) -> None:
-        """End the kernel's process at once."""
-        process = getattr(getattr(self.km, "provisioner", None), "process", None)
-        if process is not None:
-            process.kill()
+    def examiner(self) -> Examiner:
+        """Who asks and judges in this run."""
+        from importlib import import_module
 
-    def stop(self) -> None:
-        """End the run from another thread; the notebook being executed is lost."""
-        self.stopped = True
-        self.kill_kernel()
+        root = self._course_root()
+        secret = read_secret(Path(root, ".cs231n", "secret")) if root else os.urandom(32)
+        return Examiner(secret, self.run_name or this_run(), import_module(self.exercises))
 
-    # -- the verdict -------------------------------------------------------------------------
+    def ask(self, nb: Any, check: int, own: frozenset[str], questions: bytes) -> bytes:
+        """Run what the check at this place needs, and return what the function answered."""
+        order = [index for index in sorted(needed_for_marks(nb, own)) if index < check]
+        function = FUNCTIONS[grade_id(nb.cells[check])]
+        return self.run(nb, order, check, function, questions)
 
-    def settle(self, cell: Any, nb: Any) -> None:
-        """Make the verdict the check cell's only result, in the form that nbgrader reads."""
-        exercise = grade_id(cell)
-        result = verdict_in(cell, exercise)
-        if result is not None and not result.status.has_mark:
-            raise GraderFaultError(result.reason or "the check itself failed")
-        if result is not None:
-            self._keep_result(cell, result.points or 0.0, result.max_points)
-        elif exercise in FUNCTIONS:
-            self._explain(cell, nb, exercise)
-        for output in cell.outputs:
-            if output.output_type == "stream" and output.name == "stderr":
-                output.name = "stdout"  # a warning costs nothing
+    def run_cell(self, cell: Any, index: int, source: str) -> None:
+        """Run a cell on the network that needs no internet."""
+        super().run_cell(cell, index, _SWITCH.sub(r"\1None", source))
 
-    def is_ours(self, cell: Any, exercise: str) -> bool:
-        """Is this cell as the course hands it out, so that its failure is not the student's?
+    # -- the course's own notebook ---------------------------------------------------------------
 
-        Where the course's own notebook isn't at hand, a person has to tell: yes.
-        """
-        own = self.own_sources(exercise)
-        return own is None or cell.source.strip() in own
-
-    def own_sources(self, exercise: str) -> frozenset[str] | None:
-        """The code cells that the course hands out; None where its notebook isn't at hand."""
+    def own_cells(self, exercise: str) -> frozenset[str]:
+        """The sources of all cells that the course hands out; none where it isn't at hand."""
         path = self.source_notebook or self._find_source(exercise)
         try:
-            cells = cells_in_order(read_notebook(Path(path)))
+            return frozenset(cell.source.strip() for cell in read_notebook(Path(path)).cells)
         except UnreadableNotebookError:
-            return None
-        return frozenset(cell.source.strip() for cell in cells)
+            return frozenset()
 
-    def _find_source(self, exercise: str) -> str:
-        """The course's own notebook, below the converter that this step works for."""
+    def _coursedir(self) -> Any:
+        """nbgrader's course directory, above the converter that this step works for."""
         above = self.parent
         while above is not None and not hasattr(above, "coursedir"):
             above = above.parent
-        if above is None:
+        return above.coursedir if above is not None else None
+
+    def _course_root(self) -> str:
+        coursedir = None if self.course_folder else self._coursedir()
+        return str(coursedir.root) if coursedir is not None else self.course_folder
+
+    def _find_source(self, exercise: str) -> str:
+        course = self._coursedir()
+        if course is None:
             return ""
-        course = above.coursedir
         folder = course.format_path(course.source_directory, ".", course.assignment_id)
         return os.path.join(folder, f"{exercise}.ipynb")
 
-    def _keep_result(self, cell: Any, points: float, max_points: float) -> None:
-        """Leave one execute_result, whose text/plain is the points in nbgrader's scale."""
-        scale = float(cell.metadata.nbgrader.get("points", max_points)) / max_points
-        kept, last = [], None
-        for output in cell.outputs:
-            if output.output_type == "execute_result":
-                last = output
-            elif output.output_type != "error":
-                kept.append(output)
-        assert last is not None
-        last.data["text/plain"] = f"{points * scale:g}"
-        cell.outputs = [*kept, last]
+    # -- where there is nothing to judge ---------------------------------------------------------
 
-    def _explain(self, cell: Any, nb: Any, exercise: str) -> None:
-        """Write the verdict of a check that never got as far as its own.
+    def _unanswered(self, nb: Any, check: int, own: frozenset[str],
+                    error: UnreadableAnswerError) -> dict[str, Any]:
+        """The verdict where no answer came, or none that can be read."""
+        function = FUNCTIONS[grade_id(nb.cells[check])]
+        cell = nb.cells[check]
+        if self.dead is not None:
+            return _failed(cell, self.dead, self.reason, _ADVICE[self.dead].format(function))
+        if self.late:
+            return _failed(cell, Status.TIMED_OUT, f"no end within {self.timeout} seconds",
+                           _ADVICE[Status.TIMED_OUT].format(function))
+        said = _error_line(cell) if _errors(cell) else ""
+        if said.startswith("MemoryError"):
+            return _failed(cell, Status.OUT_OF_MEMORY, f"{function} needs more memory than there "
+                           "is", _ADVICE[Status.OUT_OF_MEMORY].format(function))
+        if not error.forged and not self.works_without_the_student(grade_id(cell)):
+            raise GraderFaultError(f"no answer came out of the sandbox: {said or error}")
+        reason = f"{function} can't be called, or what it did can't be recorded: {said or error}"
+        return _failed(cell, Status.FAILED, reason,
+                       "Leave Python, PyTorch and the lab's package as they are.")
+
+    def works_without_the_student(self, exercise: str) -> bool:
+        """Does an answer come back from a notebook that is nobody's?"""
+        cells = [new_code_cell(f"def {FUNCTIONS[exercise]}(*args, **options): return None"),
+                 new_code_cell("")]
+        cells[1].source = "# the place of the check"
+        control = type(self)(parent=self.parent, config=self.config, log=self.log)
+        control.kind, control.hidden = self.kind, self.hidden
+        examiner = self.examiner()
+        raw = control.run(new_notebook(cells=cells), [0], 1, FUNCTIONS[exercise],
+                          examiner.questions(exercise))
+        try:
+            return bool(examiner.read(exercise, raw).observations)
+        except UnreadableAnswerError:
+            return False
+
+    def _undefined(self, nb: Any, check: int, own: frozenset[str]) -> dict[str, Any]:
+        """The verdict where there is no function to call.
 
         Raises
         ------
         GraderFaultError
-            If the student's code does not explain why.
+            If a cell of the course itself is why.
         """
-        for error in _errors(cell):
-            if error.ename == "CheckerFault":
-                raise GraderFaultError(_error_line(cell))
-        status, reason, advice = self._why(cell, nb, exercise)
-        verdict = {
-            "exercise": exercise,
-            "status": str(status),
-            "passed": False,
-            "points": 0.0,
-            "max_points": float(cell.metadata.nbgrader.get("points", 10)),
-            "message": reason,
-            "findings": [_finding(reason, advice, cell)],
-        }
-        data = {"text/plain": "0", VERDICT_MIME: verdict}
-        output = new_output("execute_result", data=data, execution_count=cell.execution_count)
-        cell.outputs = [*cell.outputs, output]
-
-    def _why(self, cell: Any, nb: Any, exercise: str) -> tuple[Status, str, str]:
-        """Status, reason and advice for a check without a verdict."""
-        function = FUNCTIONS[exercise]
-        if self.dead is Status.CRASHED:
-            return (Status.CRASHED, "the kernel died while the notebook ran",
-                    "Restart the kernel and run the notebook from top to bottom.")
-        if self.timed_out:
-            return (Status.TIMED_OUT, f"no end within {self.timeout} seconds",
-                    f"Look for a loop in {function} that never reaches its end.")
+        function = FUNCTIONS[grade_id(nb.cells[check])]
+        cell = nb.cells[check]
         broken = _first_broken_cell(nb, before=cell)
-        if broken is not None and _comes_first(broken, nb) and self.is_ours(broken, exercise):
+        if broken is not None and _all_ours(nb, broken, own):
             raise GraderFaultError(f"a cell of the course itself failed: {_error_line(broken)}")
         written = [c for c in cells_in_order(nb) if defines(c, function)]
         if broken is not None and not any(c is not broken for c in written):
-            return (Status.FAILED, f"a cell does not run: {_error_line(broken)}",
-                    "Run that cell by itself and read the last line of its error.")
-        if not written:
-            return (Status.FAILED, f"the notebook does not define {function}",
-                    f"Write the function {function} in the cell that asks for it.")
+            return _failed(cell, Status.FAILED, f"a cell does not run: {_error_line(broken)}",
+                           "Run that cell by itself and read the last line of its error.")
         if broken is not None:
-            return (Status.FAILED, f"an earlier cell does not run: {_error_line(broken)}",
-                    "Restart the kernel and run the notebook from top to bottom.")
-        errors = _errors(cell)
-        raise GraderFaultError(
-            f"the check ended with {errors[0].ename}: {errors[0].evalue}" if errors
-            else "the check cell ran, but no verdict came out of it"
-        )
+            return _blocked(cell, broken)
+        return _failed(cell, Status.FAILED, f"the notebook does not define {function}",
+                       f"Write the function {function} in the cell that asks for it.")
+
+    def _look_behind(self, verdict: dict[str, Any], nb: Any, check: int) -> None:
+        """Say what a function that only raises errors was up against, where that is known."""
+        if verdict["data"]["status"] != "raised":
+            return
+        cell, said = nb.cells[check], str(verdict["data"]["message"])
+        broken = _first_broken_cell(nb, before=cell)
+        if _NO_MEMORY.search(said) or "raised MemoryError" in said:
+            verdict |= _failed(cell, Status.OUT_OF_MEMORY, said, _ADVICE[Status.OUT_OF_MEMORY])
+        elif broken is not None:
+            verdict |= _blocked(cell, broken)
+
+
+_ADVICE = {
+    Status.TIMED_OUT: "Look for a loop in {} that never reaches its end.",
+    Status.CRASHED: "Restart the kernel and run the notebook from top to bottom.",
+    Status.OUT_OF_MEMORY: "Look for a list or tensor that grows with every step.",
+    Status.FAILED: "Print less: nothing inside a loop.",
+}
 
 
 def execute_notebook(executor: Execute, nb: Any, resources: Mapping[str, Any]) -> Any:
@@ -259,8 +256,8 @@ def execute_notebook(executor: Execute, nb: Any, resources: Mapping[str, Any]) -
 def needed_for_marks(nb: Any, own: frozenset[str]) -> set[int]:
     """The places of the code cells that a mark can depend on.
 
-    All but demonstrations, what comes after the last check, and the course's own cells between
-    the student's function and its check, which only show what the function does.
+    All but checks, demonstrations, what comes after the last check, and the course's own cells
+    between the student's function and its check, which only show what the function does.
     """
     code = [(index, cell) for index, cell in enumerate(nb.cells) if cell.cell_type == "code"]
     checks = [index for index, cell in code if is_check(cell)]
@@ -269,31 +266,75 @@ def needed_for_marks(nb: Any, own: frozenset[str]) -> set[int]:
     last, end = (written or [len(nb.cells)])[-1], (checks or [len(nb.cells)])[-1]
     return {
         index for index, cell in code
-        if index <= end and not is_demo(cell)
-        and (index <= last or is_check(cell) or cell.source.strip() not in own)
+        if index <= end and not is_demo(cell) and not is_check(cell)
+        and (index <= last or cell.source.strip() not in own)
     }
+
+
+# -- verdicts as data ------------------------------------------------------------------------
+
+
+def _as_data(verdict: Any) -> dict[str, Any]:
+    """A judge's verdict, as its data and the page that shows it."""
+    bundle = verdict._repr_mimebundle_()
+    return {"data": dict(verdict.to_dict()), "html": bundle.get("text/html", "")}
+
+
+def _failed(cell: Any, status: Status, reason: str, advice: str) -> dict[str, Any]:
+    """A verdict of no points, for a reason that no judge sees."""
+    most = float(cell.metadata.nbgrader.get("points", MAX_POINTS))
+    finding = {
+        "name": "the notebook runs up to the check", "passed": False, "points": 0.0,
+        "max_points": most, "expected": "every cell runs", "got": reason, "mistake": "",
+        "explanation": f"{reason[0].upper()}{reason[1:]}.", "advice": advice, "blocked_by": "",
+    }
+    data = {
+        "exercise": grade_id(cell), "status": str(status), "passed": False, "points": 0.0,
+        "max_points": most, "message": reason, "findings": [finding], "remarks": [],
+    }
+    shown = f"<b>{html.escape(str(status))}</b>: {html.escape(reason)}. {html.escape(advice)}"
+    return {"data": data, "html": f"<p>{shown}</p>"}
+
+
+def _blocked(cell: Any, broken: Any) -> dict[str, Any]:
+    return _failed(cell, Status.BLOCKED, f"an earlier cell does not run: {_error_line(broken)}",
+                   "Restart the kernel and run the notebook from top to bottom.")
+
+
+def _leave(cell: Any, verdict: dict[str, Any]) -> None:
+    """Make the verdict the cell's only output, its text the points in nbgrader's scale."""
+    data = verdict["data"]
+    if data["points"] is None:
+        raise GraderFaultError(str(data["message"]) or "the judge gave no points")
+    most = float(data["max_points"])
+    if not 0 <= data["points"] <= most:
+        raise GraderFaultError(f"the judge gave {data['points']} of {most} points")
+    points = data["points"] * float(cell.metadata.nbgrader.get("points", most)) / most
+    data["seed"] = None  # else the same questions could be asked at home
+    shown = {"text/plain": f"{points:g}", "text/html": verdict["html"], VERDICT_MIME: data}
+    cell.execution_count = None
+    cell.outputs = [new_output("execute_result", data=shown, execution_count=None)]
+
+
+def _notes(nb: Any) -> list[str]:
+    """What a person should know of a notebook though it costs nothing."""
+    if any(_imports(cell.source, "captum") for cell in cells_in_order(nb)):
+        return ["It uses captum, which computes saliency maps by itself."]
+    return []
+
+
+def _imports(source: str, package: str) -> bool:
+    try:
+        nodes = list(ast.walk(ast.parse(source)))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return package in source
+    names = [a.name for n in nodes if isinstance(n, ast.Import) for a in n.names]
+    names += [n.module or "" for n in nodes if isinstance(n, ast.ImportFrom)]
+    return any(name.split(".")[0] == package for name in names)
 
 
 def _exercise(resources: Any) -> str:
     return str((resources or {}).get("nbgrader", {}).get("notebook", ""))
-
-
-def _finding(reason: str, advice: str, cell: Any) -> dict[str, Any]:
-    return {
-        "name": "the notebook runs up to the check",
-        "passed": False,
-        "points": 0.0,
-        "max_points": float(cell.metadata.nbgrader.get("points", 10)),
-        "expected": "every cell runs",
-        "got": reason,
-        "mistake": "",
-        "explanation": f"{reason[0].upper()}{reason[1:]}.",
-        "advice": advice,
-    }
-
-
-def _has_check(nb: Any, exercise: str) -> bool:
-    return any(is_check(cell) and grade_id(cell) == exercise for cell in cells_in_order(nb))
 
 
 def _errors(cell: Any) -> list[Any]:
@@ -316,11 +357,17 @@ def _first_broken_cell(nb: Any, before: Any) -> Any | None:
     return None
 
 
-def _comes_first(cell: Any, nb: Any) -> bool:
-    """Does this cell run before any that the student is to write?"""
-    for earlier in cells_in_order(nb):
-        if earlier.metadata.get("nbgrader", {}).get("solution"):
+def _all_ours(nb: Any, broken: Any, own: frozenset[str]) -> bool:
+    """Is nothing but the course's own code to blame for a cell that failed?
+
+    Where the course's own notebook isn't at hand, a person has to tell: yes, up to where the
+    student was to write.
+    """
+    for cell in cells_in_order(nb):
+        if cell.metadata.get("nbgrader", {}).get("solution"):
             return False
-        if earlier is cell:
+        if own and cell.source.strip() not in own:
+            return False
+        if cell is broken:
             return True
     return False

@@ -27,9 +27,11 @@ from nbgrader.utils import setenv
 from sqlalchemy.exc import SQLAlchemyError
 
 from cs231n_utils.grading.course import Course, UserError
+from cs231n_utils.grading.examine import this_run
 from cs231n_utils.grading.execute import Execute, GraderFaultError, execute_notebook
 from cs231n_utils.grading.faults import clear_fault, note_fault
 from cs231n_utils.grading.results import Status, read_result
+from cs231n_utils.grading.sandbox import chosen, require
 from cs231n_utils.grading.submission import UnreadableNotebookError, read_notebook
 
 
@@ -112,6 +114,8 @@ def grade(
     *,
     force: bool = False,
     workers: int | None = None,
+    sandbox: str | None = None,
+    run_name: str | None = None,
     on_graded: OnGraded = lambda graded: None,
 ) -> Run:
     """Grade what a course's students handed in.
@@ -121,19 +125,25 @@ def grade(
     students : the ones to grade; all unless named.
     force : grade also what is unchanged since it was graded.
     workers : kernels beside each other; as many as processors unless given, at most 8.
+    sandbox : "bubblewrap" or "none"; as the course's configuration says unless given.
+    run_name : the same one asks the same questions; a new one unless given.
     on_graded : called in this thread after each notebook.
 
     Raises
     ------
     UserError
-        If there is nothing to grade or the assignment has not been released.
+        If there is nothing to grade, the assignment has not been released, or there is no sandbox.
     """
+    configured = course.config.get("Execute", {}) if course.config is not None else {}
+    settings = {"sandbox": sandbox or str(configured.get("sandbox", "") or ""),
+                "run_name": run_name or str(configured.get("run_name", "") or "") or this_run()}
+    require(chosen(settings["sandbox"]))
     run = plan(course, students, force)
     jobs = [graded.job for graded in run.graded]
     run.graded.clear()
     require_released(course)
     with _log_file(course) as log:
-        grader = _Grader(course, log)
+        grader = _Grader(course, log, settings)
         for graded in grader.grade_all(jobs, workers or min(os.cpu_count() or 1, 8)):
             run.graded.append(graded)
             on_graded(graded)
@@ -164,8 +174,9 @@ def require_released(course: Course) -> None:
 class _Grader:
     """The three steps, for one course."""
 
-    def __init__(self, course: Course, log: logging.Logger) -> None:
+    def __init__(self, course: Course, log: logging.Logger, settings: dict[str, str]) -> None:
         self.course = course
+        self.settings = settings
         self.log = log
         self.running: set[Execute] = set()
 
@@ -220,7 +231,8 @@ class _Grader:
         """The executed notebook and the seconds that it took; runs in a thread of its own."""
         begin = time.monotonic()
         source = self.course.source / f"{job.exercise}.ipynb"
-        executor = Execute(config=self.course.config, log=self.log, source_notebook=str(source))
+        executor = Execute(config=self.course.config, log=self.log, source_notebook=str(source),
+                           course_folder=str(self.course.root), **self.settings)
         self.running.add(executor)
         try:
             resources = {

@@ -21,7 +21,9 @@ SIGNS = {
     Status.RAISED: "!",
     Status.NOT_ATTEMPTED: "\N{EN DASH}",
     Status.MISSING: "∅",
+    Status.BLOCKED: "⊘",
     Status.TIMED_OUT: "⧖",
+    Status.OUT_OF_MEMORY: "▣",
     Status.CRASHED: "☠",
     Status.NOT_GRADED: "?",
 }

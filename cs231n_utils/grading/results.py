@@ -1,8 +1,8 @@
 """What came out of grading, as plain records: a class, its students, exercises and findings.
 
-Read from the autograded notebooks. What a check cell's output holds was written beside student
-code, so all of it is data here: lengths and counts are capped, numbers must be finite and in
-range, pictures are decoded and encoded again, and HTML is never looked at.
+Read from the autograded notebooks. All in them is data here, whoever wrote it: lengths and counts
+are capped, numbers must be finite and in range, pictures are decoded and encoded again, and HTML is
+never looked at.
 """
 
 from __future__ import annotations
@@ -42,7 +42,9 @@ class Status(StrEnum):
     RAISED = "raised"
     NOT_ATTEMPTED = "not attempted"
     MISSING = "missing"
+    BLOCKED = "blocked"
     TIMED_OUT = "timed out"
+    OUT_OF_MEMORY = "out of memory"
     CRASHED = "crashed"
     NOT_GRADED = "not graded"
 
@@ -107,6 +109,9 @@ class ExerciseResult:
     findings: tuple[Finding, ...] = ()
     reason: str = ""
     pictures: tuple[Shown, ...] = field(default=(), repr=False)
+    sandbox: str = ""
+    run: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def lost(self) -> float:
@@ -129,6 +134,9 @@ class ExerciseResult:
             "points": self.points,
             "max_points": self.max_points,
             "reason": self.reason,
+            "sandbox": self.sandbox,
+            "run": self.run,
+            "notes": list(self.notes),
             "findings": [finding.to_dict() for finding in self.findings],
         }
 
@@ -180,6 +188,18 @@ class ClassResults:
     def max_points(self) -> float:
         """What one student could have."""
         return max((student.max_points for student in self.students), default=0.0)
+
+    @property
+    def without_sandbox(self) -> list[str]:
+        """The students of whom an exercise was run without one."""
+        return [student.student for student in self.students
+                if any(result.sandbox == "none" for result in student.exercises)]
+
+    @property
+    def notes(self) -> list[tuple[str, ExerciseResult]]:
+        """All (student, result) with something worth knowing."""
+        return [(student.student, result) for student in self.students
+                for result in student.exercises if result.notes]
 
     @property
     def needs_person(self) -> list[tuple[str, ExerciseResult]]:
@@ -287,6 +307,9 @@ def read_verdict(
         findings=tuple(_findings(data.get("findings"))),
         reason=_text(data.get("message")),
         pictures=pictures,
+        sandbox=_text(data.get("sandbox")),
+        run=_text(data.get("run")),
+        notes=tuple(map(_text, data["notes"][:10])) if isinstance(data.get("notes"), list) else (),
     )
 
 

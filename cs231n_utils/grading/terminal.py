@@ -31,7 +31,9 @@ STYLES = {
     Status.RAISED: "red",
     Status.NOT_ATTEMPTED: "dim",
     Status.MISSING: "dim",
+    Status.BLOCKED: "yellow",
     Status.TIMED_OUT: "yellow",
+    Status.OUT_OF_MEMORY: "yellow",
     Status.CRASHED: "yellow",
     Status.NOT_GRADED: "magenta",
 }

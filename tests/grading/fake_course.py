@@ -1,4 +1,4 @@
-"""A course without networks: the checks of its notebooks take no time, all else is real."""
+"""A course whose right answer is 42 (fake_exercises.py); all else is real, the sandbox too."""
 
 from __future__ import annotations
 
@@ -13,41 +13,18 @@ from cs231n_utils.grading.sample_class import Answer, Sample, write_sample_class
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# Stands in for cs231n_utils.exercises.check: the function has to return 42, half of it earns half.
-FAKE_CHECK = '''
+SETUP = """
 NETWORK = None  # the switch of the real notebooks
 assert NETWORK is None, "no internet here"
+forty = 40
+"""
 
-class Verdict:
-    def __init__(self, exercise, status, points, findings, message=""):
-        self.data = dict(exercise=exercise, status=status, passed=status == "passed",
-                         points=points, max_points=10.0, findings=findings, message=message)
-    def _repr_mimebundle_(self, include=None, exclude=None):
-        return {"text/plain": f"{self.data['points']:g}", "text/html": "<b>verdict</b>",
-                "application/vnd.cs231n.verdict+json": self.data}
 
-class CheckerFault(RuntimeError):
-    pass
-
-def finding(got, points):
-    return dict(name="the answer is right", passed=points == 10.0, points=points, max_points=10.0,
-                expected="42", got=repr(got), mistake="fake/half" if points == 5.0 else None,
-                explanation="It is half of the answer. Double it." if points == 5.0 else "",
-                advice="Think again.", blocked_by="")
-
-def check(exercise, function):
-    try:
-        got = function()
-    except NotImplementedError:
-        return Verdict(exercise, "not attempted", 0.0, [], f"{function.__name__} is not written")
-    except ValueError as error:
-        return Verdict(exercise, "raised", 0.0, [], f"{function.__name__} raised {error}")
-    if got == "break the checker":
-        raise CheckerFault("the checker broke")
-    points = {42: 10.0, 21: 5.0}.get(got, 0.0)
-    return Verdict(exercise, "passed" if points == 10.0 else "failed", points,
-                   [finding(got, points)])
-'''
+SETTINGS = """
+c.Execute.timeout = 12
+c.Execute.iopub_timeout = 4
+c.Execute.exercises = "fake_exercises"
+"""
 
 
 def cell(source: str, **marks: object):
@@ -59,22 +36,22 @@ def cell(source: str, **marks: object):
 
 def fake_notebook(exercise: str):
     function = FUNCTIONS[exercise]
-    demo = new_code_cell("open('demo_ran', 'w')", metadata={"tags": ["demo"]})
+    demo = new_code_cell("demo_ran = True", metadata={"tags": ["demo"]})
     notebook = new_notebook(
         cells=[
             new_markdown_cell(f"# {exercise}"),
-            cell(FAKE_CHECK),
+            cell(SETUP),
             cell(
-                f"def {function}():\n    answer = None\n"
+                f"def {function}(*given, **options):\n    answer = None\n"
                 "    # ----- START OF YOUR CODE -----\n    answer = 42\n"
                 "    # ----- END OF YOUR CODE -----\n    return answer",
                 grade=False, grade_id=function, locked=False, solution=True,
             ),
             demo,
-            cell("open('shown_ran', 'w')"),
+            cell("shown_ran = True"),
             cell(f'check("{exercise}", {function})', grade=True, grade_id=exercise, locked=True,
                  points=10, solution=False),
-            cell("open('after_ran', 'w')"),
+            cell("after_ran = True"),
         ],
         metadata={"kernelspec": {"name": "python3", "display_name": "Python 3",
                                  "language": "python"}},
@@ -85,7 +62,7 @@ def fake_notebook(exercise: str):
 def make_course(root: Path) -> Course:
     """A released course of fake notebooks, with this project's own nbgrader configuration."""
     config = (ROOT / "nbgrader_config.py").read_text()
-    (root / "nbgrader_config.py").write_text(config + "\nc.Execute.timeout = 4\n")
+    (root / "nbgrader_config.py").write_text(config + SETTINGS)
     for exercise in FUNCTIONS:
         path = root / "solutions" / "network_visualization" / f"{exercise}.ipynb"
         path.parent.mkdir(parents=True, exist_ok=True)
