@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from nbformat.notebooknode import NotebookNode
 from PIL import Image
 
+from cs231n_utils.exercises import MIME_TYPE
 from cs231n_utils.grading.solutions import normalised, without_notes
 
 matplotlib.use("agg")
@@ -94,6 +95,23 @@ def test_picture_of_another_size_replaces_the_stored_one() -> None:
     old, new = png(PICTURE), png(np.full((4, 4), 100.0))
     result = normalised(notebook(display(new)), stored=notebook(display(old)))
     assert result.cells[0].outputs[0].data["image/png"] != old
+
+
+def verdict(points: float, seed: int) -> NotebookNode:
+    data = {"text/plain": f"{points:g}", "text/html": f"seed {seed}"}
+    return nbformat.v4.new_output(
+        "execute_result", {**data, MIME_TYPE: {"points": points, "seed": seed}}, execution_count=1
+    )
+
+
+@pytest.mark.parametrize(("points", "kept"), [(10.0, True), (7.0, False)])
+def test_stored_verdict_is_kept_where_other_questions_gave_the_same(
+    points: float, kept: bool
+) -> None:
+    old, new = notebook(verdict(10.0, seed=1)), notebook(verdict(points, seed=2))
+    data = normalised(new, stored=old).cells[0].outputs[0].data
+    assert (data["text/html"] == "seed 1") is kept
+    assert data["text/plain"] == f"{points:g}"
 
 
 def test_normalising_twice_changes_nothing_more() -> None:
