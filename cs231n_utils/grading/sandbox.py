@@ -130,9 +130,9 @@ def bubblewrap(room: Room, command: list[str], hidden: Iterable[Path] = ()) -> l
     ``hidden`` are folders of the course; they are covered should they lie in what is shown.
     """
     return [
-        "bwrap", *_APART, *_privileges(room), *_system(), *_python(hidden), *_own(room),
-        *_environment(room), "--chdir", HOME, "--remount-ro", "/dev", "--remount-ro", "/",
-        "--", *launcher(room.limits, room.user), *command,
+        "bwrap", *_APART, *_privileges(room), *_system(), *_scratch(room), *_python(hidden),
+        *_own(room), *_environment(room), "--chdir", HOME, "--remount-ro", "/dev",
+        "--remount-ro", "/", "--", *launcher(room.limits, room.user), *command,
     ]
 
 
@@ -166,6 +166,14 @@ def _system() -> list[str]:
     return args
 
 
+def _scratch(room: Room) -> list[str]:
+    """Empty folders to write to; before all that is shown, which may lie below one of them."""
+    args = [*_folders("/home")]
+    for path in ("/tmp", HOME, "/dev/shm"):
+        args += ["--perms", "1777", "--size", str(room.limits.scratch), "--tmpfs", path]
+    return args
+
+
 def _python(hidden: Iterable[Path]) -> list[str]:
     """Python, its packages, and the lab's own without what is masked."""
     shown = [Path(sys.base_prefix), Path(sys.prefix)]
@@ -186,11 +194,7 @@ def _python(hidden: Iterable[Path]) -> list[str]:
 
 def _own(room: Room) -> list[str]:
     """What belongs to this kernel alone."""
-    size = str(room.limits.scratch)
-    args = [*_folders("/home")]
-    for path in ("/tmp", HOME, "/dev/shm"):
-        args += ["--perms", "1777", "--size", size, "--tmpfs", path]
-    args += [*_folders(room.folder), "--ro-bind", str(room.inbox), str(room.inbox),
+    args = [*_folders(room.folder), "--ro-bind", str(room.inbox), str(room.inbox),
              "--bind", str(room.sockets), str(room.sockets),
              "--bind", str(room.answer), str(room.answer)]
     for fonts in _fonts():  # else matplotlib looks at every font of the system, for a second
