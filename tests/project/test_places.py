@@ -32,7 +32,7 @@ def texts() -> list[tuple[str, str]]:
     "pattern",
     [
         pytest.param(
-            r"(?<![\w.$}~-])/(?:(?:home|Users)/(?!ada)\w|(?:root|work)/\w)",
+            r"(?<![\w.$}~-])/(?:(?:home|Users)/(?!ada|student)\w|(?:root|work)/\w)",
             id="a home or work folder",
         ),
         pytest.param(re.escape(str(ROOT)), id="this checkout's own folder"),
