@@ -5,7 +5,7 @@
 :mod:`.release`     solutions -> the notebooks that students get
 :mod:`.collect`     what a learning platform hands out -> ``submitted/<student>/...``
 :mod:`.submission`  one submitted notebook, read as data
-:mod:`.execute`     the student's cells and the check cell, run in a kernel
+:mod:`.execute`     the student's cells, run in a sandboxed kernel; the check, judged outside of it
 :mod:`.grade`       a class: sanitise, execute, record in the gradebook
 :mod:`.results`     what came out, as plain records
 :mod:`.report`      the class as one HTML page; :mod:`.export` as CSV and JSON
@@ -14,7 +14,7 @@
 
 Nothing in ``cs231n_utils`` outside this package and ``cli.py`` may import it.
 
-What it does not guarantee yet: the check runs in the student's own kernel, beside the student's
-code, as with stock nbgrader. Whoever wants to can forge a mark there. :mod:`.execute` is the room
-that a sandboxed kernel and a judge outside it move into.
+A student's code runs in a sandbox (:mod:`.sandbox`, :mod:`.kernel`) and leaves arrays; verdicts are
+made from them outside of it (:mod:`.examine`). Where the sandbox is switched off, every result says
+so, and whoever wants to can forge a mark.
 """
