@@ -52,6 +52,14 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 # --- grading: our own executor in the place of nbgrader's (cs231n_utils/grading/execute.py) -------
 # Plain `nbgrader autograde`, the formgrader's button and `cs231n grade` all go through it.
+c.Autograde.sanitize_preprocessors = [
+    "nbgrader.preprocessors.ClearOutput",
+    "nbgrader.preprocessors.DeduplicateIds",
+    "cs231n_utils.grading.restore.ForgetEmptyMarks",
+    "nbgrader.preprocessors.OverwriteKernelspec",
+    "nbgrader.preprocessors.OverwriteCells",
+    "nbgrader.preprocessors.CheckCellMetadata",
+]
 c.Autograde.autograde_preprocessors = [
     "cs231n_utils.grading.execute.Execute",
     "nbgrader.preprocessors.LimitOutput",

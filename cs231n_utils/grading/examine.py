@@ -145,10 +145,16 @@ def read_file(path: Path, limit: int) -> bytes:
         descriptor = os.open(path, flags)
     except OSError as error:
         raise UnreadableAnswerError(f"the answer can't be opened: {error.strerror}") from error
-    with os.fdopen(descriptor, "rb") as file:
-        found = os.fstat(file.fileno())
+    try:
+        found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
             raise UnreadableAnswerError("the answer is no plain file", forged=True)
         if found.st_size > limit:
             raise UnreadableAnswerError("the answer is larger than it may be", forged=True)
-        return file.read(limit)
+        parts, left = [], limit
+        while left > 0 and (part := os.read(descriptor, min(left, 1 << 20))):
+            parts.append(part)
+            left -= len(part)
+        return b"".join(parts)
+    finally:
+        os.close(descriptor)

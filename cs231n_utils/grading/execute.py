@@ -39,7 +39,7 @@ from cs231n_utils.grading.examine import (
     this_run,
 )
 from cs231n_utils.grading.pages import make_safe
-from cs231n_utils.grading.results import VERDICT_MIME, Status
+from cs231n_utils.grading.results import VERDICT_MIME, Status, _sentence
 from cs231n_utils.grading.sandbox import chosen, require
 from cs231n_utils.grading.submission import (
     UnreadableNotebookError,
@@ -56,7 +56,9 @@ __all__ = ["Execute", "GraderFaultError", "execute_notebook", "needed_for_marks"
 # The first cell's choice of a network: NETWORK = "squeezenet1_1"
 _SWITCH = re.compile(r"^(NETWORK\s*=\s*)[^#\n]*?(?=\s*(?:#|$))", re.MULTILINE)
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
-_NO_MEMORY = re.compile(r"not enough memory|can't allocate memory|out of memory", re.IGNORECASE)
+_NO_MEMORY = re.compile(
+    r"not enough memory|can't allocate memory|out of memory|alloc_cpu", re.IGNORECASE
+)
 
 
 class Execute(Client):
@@ -132,7 +134,7 @@ class Execute(Client):
 
     def ask(self, nb: Any, check: int, own: frozenset[str], questions: bytes) -> bytes:
         """Run what the check at this place needs, and return what the function answered."""
-        order = [index for index in sorted(needed_for_marks(nb, own)) if index < check]
+        order = sorted(needed_for_marks(nb, own))
         function = FUNCTIONS[grade_id(nb.cells[check])]
         return self.run(nb, order, check, function, questions)
 
@@ -181,12 +183,12 @@ class Execute(Client):
             return _failed(cell, Status.TIMED_OUT, f"no end within {self.timeout} seconds",
                            _ADVICE[Status.TIMED_OUT].format(function))
         said = _error_line(cell) if _errors(cell) else ""
-        if said.startswith("MemoryError"):
+        if said.startswith("MemoryError") or _NO_MEMORY.search(said):
             return _failed(cell, Status.OUT_OF_MEMORY, f"{function} needs more memory than there "
                            "is", _ADVICE[Status.OUT_OF_MEMORY].format(function))
         if not error.forged and not self.works_without_the_student(grade_id(cell)):
             raise GraderFaultError(f"no answer came out of the sandbox: {said or error}")
-        reason = f"{function} can't be called, or what it did can't be recorded: {said or error}"
+        reason = f"no call of {function} could be recorded: {said or error}"
         return _failed(cell, Status.FAILED, reason,
                        "Leave Python, PyTorch and the lab's package as they are.")
 
@@ -263,7 +265,8 @@ def needed_for_marks(nb: Any, own: frozenset[str]) -> set[int]:
     checks = [index for index, cell in code if is_check(cell)]
     written = [index for index, cell in code
                if cell.metadata.get("nbgrader", {}).get("solution")]
-    last, end = (written or [len(nb.cells)])[-1], (checks or [len(nb.cells)])[-1]
+    last = (written or [len(nb.cells)])[-1]
+    end = max((checks or [len(nb.cells)])[-1], last)  # the check may have been moved up
     return {
         index for index, cell in code
         if index <= end and not is_demo(cell) and not is_check(cell)
@@ -286,7 +289,7 @@ def _failed(cell: Any, status: Status, reason: str, advice: str) -> dict[str, An
     finding = {
         "name": "the notebook runs up to the check", "passed": False, "points": 0.0,
         "max_points": most, "expected": "every cell runs", "got": reason, "mistake": "",
-        "explanation": f"{reason[0].upper()}{reason[1:]}.", "advice": advice, "blocked_by": "",
+        "explanation": f"{_sentence(reason)}.", "advice": advice, "blocked_by": "",
     }
     data = {
         "exercise": grade_id(cell), "status": str(status), "passed": False, "points": 0.0,
@@ -326,7 +329,7 @@ def _notes(nb: Any) -> list[str]:
 def _imports(source: str, package: str) -> bool:
     try:
         nodes = list(ast.walk(ast.parse(source)))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    except Exception:  # a source can be made to break a parser in many ways
         return package in source
     names = [a.name for n in nodes if isinstance(n, ast.Import) for a in n.names]
     names += [n.module or "" for n in nodes if isinstance(n, ast.ImportFrom)]
@@ -350,9 +353,7 @@ def _error_line(cell: Any) -> str:
 
 def _first_broken_cell(nb: Any, before: Any) -> Any | None:
     for cell in cells_in_order(nb):
-        if cell is before:
-            return None
-        if _errors(cell):
+        if cell is not before and _errors(cell):
             return cell
     return None
 
