@@ -57,9 +57,18 @@ LOWEST, HIGHEST = -_MEAN / _STD, (1 - _MEAN) / _STD
 def make_probes(rng: np.random.Generator) -> list[Probe]:
     """Draw the probes: one without jitter, where the whole loop is known, and one with it."""
     return [
-        _probe(rng, "still", 12.0, classes=7, num_iterations=4, max_jitter=0, batch_norm=True),
+        _probe(
+            rng,
+            "still",
+            12.0,
+            shift=-40.0,
+            classes=7,
+            num_iterations=4,
+            max_jitter=0,
+            batch_norm=True,
+        ),
         # Small steps, so that even a wildly wrong one stays inside the clamp and can be named.
-        _probe(rng, "jittered", 0.5, classes=12, num_iterations=3, max_jitter=16),
+        _probe(rng, "jittered", 0.5, shift=40.0, classes=12, num_iterations=3, max_jitter=16),
         _pretrained(rng),
     ]
 
@@ -86,6 +95,7 @@ def _probe(
     name: str,
     length: float,
     *,
+    shift: float,
     classes: int,
     num_iterations: int,
     max_jitter: int,
@@ -105,8 +115,9 @@ def _probe(
     return Probe(
         EXERCISE,
         name,
-        # Another class leads, so that "the top score" is not the target's.
-        replace(spec, gain=gain, bias=((top, 4.0),)),
+        # Another class leads, so that "the top score" is not the target's; and all scores are
+        # on one side of zero, so that the logarithm of one can't be right in both probes.
+        replace(spec, gain=gain, bias=tuple((k, shift + 4.0 * (k == top)) for k in range(classes))),
         target=target,
         options={
             # The norm of blurred noise is about 300, that of its square's gradient twice as much.

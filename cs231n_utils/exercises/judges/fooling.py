@@ -46,33 +46,39 @@ CLOSE = 1.5
 
 def make_probes(rng: np.random.Generator) -> list[Probe]:
     """Draw the probes: two whose steps are judged, and two that can't be fooled."""
-    few = _reachable(rng, "few classes", (14, 18), num_classes=8, batch_norm=True)
-    many = _reachable(rng, "many classes", (12, 9), num_classes=100, activation="softplus")
+    # Scores below zero in one, above in the other: the logarithm of a score can't be right in both.
+    few = _reachable(rng, "few classes", (14, 18), -1, num_classes=8, batch_norm=True)
+    many = _reachable(rng, "many classes", (12, 9), 1, num_classes=100, activation="softplus")
     return [few, many, _pretrained(rng), *_hopeless(rng)]
 
 
-def _reachable(rng: np.random.Generator, name: str, side: tuple[int, int], **network: Any) -> Probe:
+def _reachable(
+    rng: np.random.Generator, name: str, side: tuple[int, int], sign: int, **network: Any
+) -> Probe:
     """A probe on which the reference needs 4 to 7 steps, with a clear margin before and after.
 
     Climbs a random target's score, then lowers that score by a constant such that the target
-    overtakes all others exactly between two of the points. A constant changes no gradient.
+    overtakes all others exactly between two of the points. A constant changes no gradient, and
+    one for all classes no probability: that brings all scores to one side of zero.
     """
     while True:
         spec = NetworkSpec(seed=int(rng.integers(2**31)), **network)
         X = image_like(rng, 1, 3, *side)
         target = int(rng.integers(spec.num_classes))
         steps = int(rng.integers(4, 8))
-        margins = []
+        margins, largest = [], 0.0
         for at in _climb(spec, X, target, steps):
+            largest = max(largest, float(np.abs(at.scores).max()))
             others = np.delete(at.scores[0], target)
             margins.append(float(at.scores[0, target] - others.max()))
         rises = np.diff(margins)
         if (rises > 0.02 * spec.gain / 20).all():
-            offset = -(margins[-1] + margins[-2]) / 2
+            offset = np.full(spec.num_classes, sign * (2 * largest + 1))
+            offset[target] -= (margins[-1] + margins[-2]) / 2
             return Probe(
                 EXERCISE,
                 name,
-                replace(spec, bias=((target, offset),)),
+                replace(spec, bias=tuple(enumerate(offset.tolist()))),
                 {"X": X},
                 target=target,
                 seed=int(rng.integers(2**31)),

@@ -218,6 +218,16 @@ WRONG = {
         made(lambda s, y: s.softmax(1)[0, y]),
         "visualization/cross-entropy",
     ),
+    "log of the score": (
+        made(lambda s, y: s[0, y].abs().log()),
+        "visualization/log-score",
+    ),
+    "log of the score, normalised": (
+        made(
+            lambda s, y: s[0, y].abs().log(), lambda img, l2: 0, lambda g, rate: rate * g / g.norm()
+        ),
+        "visualization/log-score",
+    ),
     "all scores": (made(lambda s, y: s.sum()), "visualization/all-scores"),
     "top score": (made(lambda s, y: s.max()), "visualization/top-score"),
     "away from the top": (made(lambda s, y: -s.max()), "visualization/away"),
