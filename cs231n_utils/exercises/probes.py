@@ -74,7 +74,8 @@ class Probe:
         target: the target class, for the two exercises that have one.
         options: keyword arguments to pass.
         seed: of Python's, numpy's and torch's global random numbers during the call.
-        max_calls: forward passes after which the call is stopped.
+        max_calls: forward passes after which the call is stopped. Published loops give up after
+            100 iterations, with up to two passes in each.
         max_records: how many different inputs are kept.
         max_seconds: of processor time, after which the call is stopped.
     """
@@ -86,7 +87,7 @@ class Probe:
     target: int | None = None
     options: dict[str, float] = field(default_factory=dict)
     seed: int = 0
-    max_calls: int = 400
+    max_calls: int = 250
     max_records: int = 64
     max_seconds: float = 60.0
 
