@@ -106,10 +106,10 @@ def test_a_network_that_cannot_be_loaded_is_a_fault_of_the_checker(monkeypatch):
     def damaged(name):
         raise OSError("standard.safetensors is damaged")
 
-    make_probes("class_visualization", 21)
+    make_probes("fooling_images", 21)
     monkeypatch.setattr(cs231n_utils.models, "load_model", damaged)
     with pytest.raises(CheckerFault, match="damaged"):
-        check("class_visualization", RIGHT["class_visualization"], seed=21)
+        check("fooling_images", RIGHT["fooling_images"], seed=21)
 
 
 def test_an_endless_loop_that_calls_the_network_is_stopped():
