@@ -332,6 +332,10 @@ def fit(how: Explanation, steps: Steps, t: int) -> Fit:
     g, image = how.directions(steps, t)
     inside = steps.inside[t]
     x, y, z = g[inside], image[inside], steps.steps[t][inside]
+    if not x.any() and y.any() and z.any():
+        # An objective that is flat here, as a margin is once it is won: only `b` can be seen.
+        b = float(y @ z) / float(y @ y)
+        return Fit(float("nan"), b, _norm(z - b * y) / _norm(z), Context(steps, g, image, 0.0))
     normal = np.array([[x @ x, x @ y], [x @ y, y @ y]])
     context = Context(steps, g, image, 0.0)
     if np.linalg.matrix_rank(normal) < 2 or not z.any():
@@ -358,8 +362,9 @@ def _measured(way: Explanation, fits: Sequence[Fit]) -> Explanation | None:
     """A direction with its two numbers explained; None if the steps are not along it."""
     if not fits or max(f.rest for f in fits) > TOLERANCE:
         return None
+    fits = [f for f in fits if not np.isnan(f.a)]
     signs = {np.sign(f.a) for f in fits}
-    if len(signs) > 1 or 0 in signs:
+    if len(signs) != 1 or 0 in signs:
         return None
     (regulariser, ratio), (length, rate) = _ratio(fits), _length(fits)
     return replace(
