@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from cs231n_utils.exercises.judges.common import blocked, found, shape_text
+from cs231n_utils.exercises.judges.common import blocked, found, shape_text, what_came
 from cs231n_utils.exercises.judges.mistakes import ASCENTS, CATALOGUE, Objective
 from cs231n_utils.exercises.judges.oracle import Array, Landscape
 from cs231n_utils.exercises.observe import Observation
@@ -512,7 +512,7 @@ def _unexplained(loops: Sequence[Steps]) -> list[Finding]:
     seen = first.seen
     if not first.visible:
         expected = "a loop that gives its image to `model` once in every iteration"
-        got = _came(seen)
+        got = what_came(seen, "a picture")
         if seen.raised is None and not seen.stopped:
             got += f"; the network saw {len(first.images)} different image(s)"
         advice = "Check that your lines change `img` in every iteration."
@@ -547,7 +547,7 @@ def _finding_around(how: Explanation, loops: Sequence[Steps]) -> Finding:
     expected = "jitter, step, jitter back, clamp, blur when its turn has come; then the picture"
     result = seen.arrays.get("result")
     if result is None:
-        got = _came(seen)
+        got = what_came(seen, "a picture")
         advice = "Check that your function returns the deprocessed image."
         return found(AROUND, False, 1, expected=expected, got=got, advice=advice)
     if not how.known:
@@ -581,7 +581,9 @@ def _finding_score(steps: Steps) -> Finding:
     result = seen.arrays.get("result")
     levels = None if result is None else _levels(result)
     if levels is None:
-        return found(SCORE, False, 1, expected=expected, got=_came(seen), advice=advice)
+        return found(
+            SCORE, False, 1, expected=expected, got=what_came(seen, "a picture"), advice=advice
+        )
     # The noise becomes a picture in the way that yours did, stretched or not.
     off = [np.abs(levels - picture).mean() for picture in _deprocessed(steps.images[-1])]
     noise = _deprocessed(_finished(steps.images[0], 0))[int(np.argmin(off))]
@@ -660,15 +662,3 @@ def _pictures(steps: Steps, how: Explanation | None) -> list[Picture]:
     same = float(np.abs(yours - expected).max()) <= 0.01 * float(np.abs(expected).max())
     title = f"Step {t + 1} in a random network, averaged over the channels, around the centre"
     return [Picture(title, yours, expected, passed=same, signed=True)]
-
-
-def _came(seen: Observation) -> str:
-    """What came back, in words."""
-    if seen.raised is not None:
-        return str(seen.raised)
-    if seen.stopped:
-        return f"no result: the checker stopped your function after {seen.calls - 1} passes"
-    result = seen.arrays.get("result")
-    if result is None:
-        return f"{seen.result_type}, which is no picture"
-    return f"an array of shape {shape_text(result.shape)}"

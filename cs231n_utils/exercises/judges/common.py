@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cs231n_utils.exercises.observe import Observation
 from cs231n_utils.exercises.verdict import Finding, Mistake
 
 TOLERANCE = 1e-3
@@ -62,3 +63,17 @@ def found(
 def shape_text(shape: tuple[int, ...]) -> str:
     """A shape as a student writes it: (5, 20, 28)."""
     return f"({', '.join(str(side) for side in shape)}{',' if len(shape) == 1 else ''})"
+
+
+def what_came(seen: Observation, wanted: str = "an array of numbers") -> str:
+    """What came back, in words, where it can't be compared."""
+    if seen.raised is not None:
+        return str(seen.raised)
+    if seen.stopped == "calls":
+        return f"no result: the checker stopped your function after {seen.calls - 1} passes"
+    if seen.stopped:
+        return "no result: your function did not come to an end, and was stopped"
+    result = seen.arrays.get("result")
+    if result is None:
+        return f"{seen.result_type}, which is not {wanted}"
+    return f"an array of shape {shape_text(result.shape)}"

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cs231n_utils.exercises.judges.common import blocked, found, shape_text
+from cs231n_utils.exercises.judges.common import blocked, found, shape_text, what_came
 from cs231n_utils.exercises.judges.mistakes import ASCENTS, CATALOGUE, Objective
 from cs231n_utils.exercises.judges.oracle import Array, Landscape
 from cs231n_utils.exercises.judges.pretrained import NETWORK, as_image, picture
@@ -387,7 +387,7 @@ def judge(probes: Sequence[Probe], observations: Mapping[str, Observation]) -> V
 
 def _no_steps(paths: Sequence[Trajectory]) -> list[Finding]:
     seen = paths[0].seen
-    got = _came(seen)
+    got = what_came(seen)
     if seen.raised is None and not seen.stopped:
         got = f"{got}; the network saw {len(paths[0].points)} picture(s) and no step between them"
     return [
@@ -483,7 +483,7 @@ def _finding_stop(paths: Sequence[Trajectory], how: Explanation | None) -> Findi
     seen, name = wrong.seen, ""
     more = " or more" if len(wrong.points) >= wrong.probe.max_records else ""
     if seen.raised is not None or (wrong.result is None and not seen.stopped):
-        got = _came(seen)
+        got = what_came(seen)
     elif wrong.fooled_at is None:
         got = f"after {len(wrong.points) - 1}{more} step(s) the network is not fooled"
         if seen.stopped:
@@ -529,7 +529,7 @@ def _finding_fooled(paths: Sequence[Trajectory]) -> Finding:
     for path in paths:
         expected = f"a picture of shape {shape_text(path.probe.arrays['X'].shape)}"
         if path.result is None:
-            got = _came(path.seen)
+            got = what_came(path.seen)
             result = path.seen.arrays.get("result")
             if result is not None and not np.isfinite(result).all():
                 got = "values that are not finite numbers"
@@ -607,18 +607,6 @@ def _pictures(path: Trajectory) -> list[Picture]:
             signed=True,
         )
     ]
-
-
-def _came(seen: Observation) -> str:
-    """What came back, in words."""
-    if seen.raised is not None:
-        return str(seen.raised)
-    if seen.stopped:
-        return f"no result: the checker stopped your function after {seen.calls - 1} passes"
-    result = seen.arrays.get("result")
-    if result is None:
-        return f"{seen.result_type}, which is no array of numbers"
-    return f"an array of shape {shape_text(result.shape)}"
 
 
 def _advice(seen: Observation) -> str:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cs231n_utils.exercises.judges import common
-from cs231n_utils.exercises.judges.common import agrees, blocked, found, shape_text
+from cs231n_utils.exercises.judges.common import agrees, blocked, found, shape_text, what_came
 from cs231n_utils.exercises.judges.mistakes import CATALOGUE, OBJECTIVES, Objective
 from cs231n_utils.exercises.judges.oracle import Array, Landscape
 from cs231n_utils.exercises.judges.pretrained import NETWORK, as_image, picture
@@ -305,7 +305,7 @@ def _unexplained(
     if name not in maps:
         expected = f"a map of shape {_shape(probe)} for {_images(probe)}"
         return [
-            found(SCORE, False, 3, expected=expected, got=_came(seen), advice=_advice(seen)),
+            found(SCORE, False, 3, expected=expected, got=what_came(seen), advice=_advice(seen)),
             blocked(CHANNELS, 3, SCORE),
         ]
     yours, right = maps[name], RIGHT.map(probe)
@@ -351,7 +351,7 @@ def _finding_batches(
         False,
         1,
         expected=f"{_shape(probe)} for {_images(probe)}",
-        got=_came(seen),
+        got=what_came(seen),
         mistake=mistake,
         advice=_advice(seen) if mistake is None else "",
     )
@@ -374,7 +374,7 @@ def _finding_single(
         passed,
         1,
         expected=f"a map of shape {_shape(probe)} for one image, not {lost}",
-        got=_came(seen),
+        got=what_came(seen),
         mistake=mistake,
         advice="Call your function on X[:1] and y[:1] and look at the shapes on the way.",
     )
@@ -481,18 +481,6 @@ def _shape(probe: Probe) -> str:
 def _images(probe: Probe) -> str:
     n = len(probe.arrays["X"])
     return f"{n} image{'s' if n > 1 else ''} and a network of {probe.network.num_classes} classes"
-
-
-def _came(seen: Observation) -> str:
-    """What came back, in words."""
-    if seen.raised is not None:
-        return str(seen.raised)
-    if seen.stopped:
-        return "no result: your function did not come to an end, and was stopped"
-    result = seen.arrays.get("result")
-    if result is None:
-        return f"{seen.result_type}, which is no array of numbers"
-    return f"an array of shape {shape_text(result.shape)}"
 
 
 def _advice(seen: Observation) -> str:
