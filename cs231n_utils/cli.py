@@ -207,25 +207,40 @@ def submit(
 
 @command(INSTRUCTOR, """
     cs231n release
+    cs231n release --execute    # a solution or a network has changed
     cs231n release --check
 """)
 def release(
+    execute: Annotated[bool, typer.Option(
+        "--execute", help="Run the solutions first, and store what they show: a minute or two."
+    )] = False,
     only_look: Annotated[bool, typer.Option(
         "--check", help="Change nothing; exit code 1 if the release is stale.")] = False,
     course: CourseOption = None,
 ) -> None:
     """Make the students' notebooks from the solutions, and tell the gradebook."""
+    from nbclient.exceptions import CellExecutionError
+
     from cs231n_utils.grading.course import UserError
     from cs231n_utils.grading.demo import in_short
     from cs231n_utils.grading.release import ReleaseError
     from cs231n_utils.grading.release import release as release_course
+    from cs231n_utils.grading.solutions import execute_solutions
     from cs231n_utils.grading.terminal import waiting
 
+    if execute and only_look:
+        raise UserError("--execute changes the solutions, --check nothing: choose one.")
     found, console = the_course(course), out()
     try:
         with waiting(console) as progress:
+            if execute:
+                progress.add_task("running the solutions")
+                execute_solutions(found.root, report=lambda name, seconds: console.print(
+                    f"{name}: {seconds:.0f} s", highlight=False))
             progress.add_task("clearing solutions")
             done = release_course(found.root, check=only_look)
+    except CellExecutionError as error:
+        raise UserError(f"A solution fails, nothing was released: {in_short(error)}") from error
     except ReleaseError as error:
         raise UserError(f"Not released: {in_short(error)}") from error
     console.print(escape(str(done)), highlight=False)

@@ -174,15 +174,3 @@ def _data(cell: NotebookNode) -> Iterator[Any]:
     for output in cell.get("outputs", []):
         if "data" in output:
             yield output.data
-
-
-def main() -> None:
-    """Execute the solutions of the course in the current folder; tell seconds and changes."""
-    changed = execute_solutions(
-        Path.cwd(), report=lambda name, seconds: print(f"{name}: {seconds:.1f} s", flush=True)
-    )
-    print("changed:", ", ".join(path.name for path in changed) or "nothing")
-
-
-if __name__ == "__main__":
-    main()
