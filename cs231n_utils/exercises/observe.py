@@ -98,9 +98,11 @@ class Tape:
         self.calls += 1
         if self.calls > self.max_calls:
             raise StopObserving("calls")
-        if isinstance(x, Tensor) and x.ndim == 4 and len(self.images) < self.max_records:
-            for image in _plain(x):
-                if not any(_same(image, seen) for seen in self.images):
+        if isinstance(x, Tensor) and x.ndim == 4:
+            images = _plain(x)  # under vmap with one axis more
+            for image in images.reshape(-1, *images.shape[-3:]):
+                full = len(self.images) >= self.max_records
+                if not full and not any(_same(image, seen) for seen in self.images):
                     self.images.append(image)
 
     def stack(self) -> NDArray[Any] | None:
