@@ -11,7 +11,9 @@ folders that bubblewrap makes as root are closed to that other user unless told 
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import fcntl
 import functools
 import itertools
 import json
@@ -35,6 +37,8 @@ MASKED = ("grading", "exercises/judges")
 """What of the package is not to be seen: it knows the answers, or how marks come about."""
 
 HOME = "/home/student"
+ROOMS = "/rooms"
+"""Where all rooms are shown to the process that kernels are forked from, and to no kernel."""
 SETTING = "CS231N_SANDBOX"
 INSTALL = (
     "Grading needs bubblewrap, which keeps students' code away from this machine and from the "
@@ -102,13 +106,13 @@ class Room:
 @contextlib.contextmanager
 def open_room(kind: Kind, limits: Limits | None = None) -> Iterator[Room]:
     """Make a room's files, and remove them in the end."""
-    # A socket's path may have 107 characters, and some TMPDIRs are long.
-    parent = tempfile.gettempdir() if len(tempfile.gettempdir()) < 60 else "/tmp"
-    folder = Path(tempfile.mkdtemp(prefix="cs231n-", dir=parent))
+    number = next(_numbers)
+    folder = rooms_folder() / str(number)
     own = kind is Kind.BUBBLEWRAP and os.geteuid() == 0
-    user = _FIRST_USER + next(_numbers) % _USERS if own else None
+    user = _FIRST_USER + number % _USERS if own else None
     room = Room(folder, user, limits or Limits())
     try:
+        folder.mkdir()
         folder.chmod(0o711)
         for path in (room.inbox, room.sockets):
             path.mkdir(mode=0o755)
@@ -121,6 +125,52 @@ def open_room(kind: Kind, limits: Limits | None = None) -> Iterator[Room]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+_PREFIX, _LOCK = "cs231n-", "in use"
+_folders_of: dict[tuple[int, str], tuple[Path, int]] = {}
+
+
+def rooms_folder() -> Path:
+    """The temporary folder that holds this process's rooms, made when first asked for.
+
+    A lock that the system lifts when this process ends, however it ends, tells the next grader
+    which folders nobody uses any more; it removes them.
+    """
+    # A socket's path may have 107 characters, and some TMPDIRs are long.
+    parent = tempfile.gettempdir() if len(tempfile.gettempdir()) < 60 else "/tmp"
+    key = os.getpid(), parent
+    if key not in _folders_of:
+        _remove_unused(Path(parent))
+        folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
+        folder.chmod(0o711)
+        lock = os.open(folder / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        os.rename(folder / "lock", folder / _LOCK)  # locked, before anybody looks for it
+        _folders_of[key] = folder, lock
+        atexit.register(remove_rooms_folder, folder, os.getpid())
+    return _folders_of[key][0]
+
+
+def remove_rooms_folder(folder: Path, owner: int) -> None:
+    """Remove a process's own folder of rooms; a later room gets a new one."""
+    for key, (found, lock) in list(_folders_of.items()):
+        if found == folder and owner == os.getpid():
+            del _folders_of[key]
+            shutil.rmtree(folder, ignore_errors=True)
+            os.close(lock)
+
+
+def _remove_unused(parent: Path) -> None:
+    for folder in parent.glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError):
+            lock = os.open(folder / _LOCK, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                if folder.lstat().st_uid == os.geteuid():
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    shutil.rmtree(folder)
+            finally:
+                os.close(lock)
+
+
 # -- the command line ------------------------------------------------------------------------
 
 
@@ -130,9 +180,23 @@ def bubblewrap(room: Room, command: list[str], hidden: Iterable[Path] = ()) -> l
     ``hidden`` are folders of the course; they are covered should they lie in what is shown.
     """
     return [
-        "bwrap", *_APART, *_privileges(room), *_system(), *_scratch(room), *_python(hidden),
-        *_own(room), *_environment(room), "--chdir", HOME, "--remount-ro", "/dev",
-        "--remount-ro", "/", "--", *launcher(room.limits, room.user), *command,
+        "bwrap", *_APART, *_privileges(room), *_system(), *_scratch(room.limits.scratch),
+        *_python(hidden), *_own(room), *_fonts(), *_last(), *launcher(room.limits, room.user),
+        *command,
+    ]
+
+
+def bubblewrap_zygote(rooms: Path, command: list[str], script: Path,
+                      hidden: Iterable[Path] = ()) -> list[str]:
+    """The command line of the process that kernels are forked from: it sees what a kernel sees.
+
+    Beyond that it sees all ``rooms`` and its own ``script``, and may make namespaces, mounts and
+    users within its own; each child gives that up before any student's code is in it.
+    """
+    return [
+        "bwrap", *_APART, *_zygote_privileges(), *_system(), *_scratch(Limits().scratch),
+        *_python(hidden), *_folders(rooms), *_folders(ROOMS), "--bind", str(rooms), ROOMS,
+        "--ro-bind", str(script), f"/{script.name}", *_fonts(), *_last(), *command,
     ]
 
 
@@ -147,6 +211,17 @@ def _privileges(room: Room) -> list[str]:
         return ["--unshare-user", "--disable-userns", "--cap-drop", "ALL"]
     # Just enough for the launcher to become the room's user, which loses these two as well.
     return ["--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
+
+
+def _zygote_privileges() -> list[str]:
+    kept = ["SYS_ADMIN", "NET_ADMIN", "SETPCAP"]
+    if os.geteuid() == 0:
+        kept += ["SETUID", "SETGID"]
+    else:  # the mounts must belong to the user namespace that the zygote is in; SETFCAP is
+        kept += ["SETFCAP"]  # what Linux asks of whoever maps that one's root further down
+    args = [] if os.geteuid() == 0 else ["--unshare-user", "--uid", "0", "--gid", "0"]
+    return [*args, "--cap-drop", "ALL",
+            *(word for name in kept for word in ("--cap-add", f"CAP_{name}"))]
 
 
 def _system() -> list[str]:
@@ -166,48 +241,58 @@ def _system() -> list[str]:
     return args
 
 
-def _scratch(room: Room) -> list[str]:
+def _scratch(size: int) -> list[str]:
     """Empty folders to write to; before all that is shown, which may lie below one of them."""
     args = [*_folders("/home")]
     for path in ("/tmp", HOME, "/dev/shm"):
-        args += ["--perms", "1777", "--size", str(room.limits.scratch), "--tmpfs", path]
+        args += ["--perms", "1777", "--size", str(size), "--tmpfs", path]
     return args
+
+
+def _shown() -> list[Path]:
+    """Where Python and its packages are, beyond the system's own."""
+    shown = [Path(sys.base_prefix), Path(sys.prefix)]
+    shown += [Path(site.getusersitepackages())] if site.ENABLE_USER_SITE else []
+    return [path for path in dict.fromkeys(shown)
+            if path.is_dir() and not path.is_relative_to("/usr")]
+
+
+def covered(hidden: Iterable[Path]) -> tuple[Path, ...]:
+    """Which of these folders lie in what is shown, so that they must be covered."""
+    shown = [*_shown(), Path("/usr")]
+    return tuple(path for path in hidden if any(path.is_relative_to(over) for over in shown))
 
 
 def _python(hidden: Iterable[Path]) -> list[str]:
     """Python, its packages, and the lab's own without what is masked."""
-    shown = [Path(sys.base_prefix), Path(sys.prefix)]
-    shown += [Path(site.getusersitepackages())] if site.ENABLE_USER_SITE else []
-    shown = [path for path in shown if path.is_dir() and not path.is_relative_to("/usr")]
     args: list[str] = []
-    for path in dict.fromkeys(shown):
+    for path in _shown():
         args += [*_folders(path.parent), "--ro-bind", str(path), str(path)]
-    shown.append(Path("/usr"))
-    if not any(PACKAGE.is_relative_to(path) for path in shown):
+    if not any(PACKAGE.is_relative_to(path) for path in [*_shown(), Path("/usr")]):
         args += [*_folders(PACKAGE.parent), "--ro-bind", str(PACKAGE), str(PACKAGE)]
-    covers = [PACKAGE / name for name in MASKED if (PACKAGE / name).is_dir()]
-    covers += [path for path in hidden if any(path.is_relative_to(over) for over in shown)]
-    for path in covers:
+    masked = [PACKAGE / name for name in MASKED if (PACKAGE / name).is_dir()]
+    for path in [*masked, *covered(hidden)]:
         args += ["--perms", "0755", "--tmpfs", str(path), "--remount-ro", str(path)]
     return args
 
 
 def _own(room: Room) -> list[str]:
     """What belongs to this kernel alone."""
-    args = [*_folders(room.folder), "--ro-bind", str(room.inbox), str(room.inbox),
-             "--bind", str(room.sockets), str(room.sockets),
-             "--bind", str(room.answer), str(room.answer)]
-    for fonts in _fonts():  # else matplotlib looks at every font of the system, for a second
-        args += ["--perms", "1777", "--dir", f"{HOME}/matplotlib", "--ro-bind", str(fonts),
-                 f"{HOME}/matplotlib/{fonts.name}"]
-    return args
+    return [*_folders(room.folder), "--ro-bind", str(room.inbox), str(room.inbox),
+            "--bind", str(room.sockets), str(room.sockets),
+            "--bind", str(room.answer), str(room.answer)]
 
 
 @functools.cache
-def _fonts() -> tuple[Path, ...]:
+def _fonts() -> tuple[str, ...]:
+    """Which fonts there are: else matplotlib looks at every one of the system's, for a second."""
     import matplotlib
 
-    return tuple(Path(matplotlib.get_cachedir()).glob("fontlist-*.json"))
+    args: list[str] = []
+    for path in Path(matplotlib.get_cachedir()).glob("fontlist-*.json"):
+        args += ["--perms", "1777", "--dir", f"{HOME}/matplotlib", "--ro-bind", str(path),
+                 f"{HOME}/matplotlib/{path.name}"]
+    return tuple(args)
 
 
 def _folders(path: str | Path) -> list[str]:
@@ -230,9 +315,11 @@ def environment(home: str) -> dict[str, str]:
     return variables
 
 
-def _environment(room: Room) -> list[str]:
+def _last() -> list[str]:
+    """The environment, the working folder, and nothing more to be mounted or written."""
     variables = environment(HOME).items()
-    return [word for name, value in variables for word in ("--setenv", name, value)]
+    return [*(word for name, value in variables for word in ("--setenv", name, value)),
+            "--chdir", HOME, "--remount-ro", "/dev", "--remount-ro", "/", "--"]
 
 
 _LAUNCHER = """
@@ -250,15 +337,19 @@ os.execv(sys.argv[2], sys.argv[2:])
 
 def launcher(limits: Limits, user: int | None) -> list[str]:
     """A command's first words: take on the limits and the user, then become the command."""
+    return [sys.executable, "-I", "-S", "-c", _LAUNCHER, json.dumps([user, rlimits(limits, user)])]
+
+
+def rlimits(limits: Limits, user: int | None) -> dict[str, int]:
+    """The limits as the system names them."""
     processes = limits.processes
     if user is None:  # older kernels count all that this user runs, here and elsewhere
         processes += _threads_of(os.geteuid())
-    values = {
+    return {
         "RLIMIT_DATA": limits.data, "RLIMIT_NPROC": processes, "RLIMIT_NOFILE": limits.files,
         "RLIMIT_FSIZE": limits.file_size, "RLIMIT_CPU": limits.cpu_seconds,
         "RLIMIT_CORE": limits.core,
     }
-    return [sys.executable, "-I", "-S", "-c", _LAUNCHER, json.dumps([user, values])]
 
 
 def _threads_of(user: int) -> int:

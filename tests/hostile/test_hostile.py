@@ -16,7 +16,7 @@ import pytest
 from attacks import ATTACKS, RIGHT, Attack
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from cs231n_utils.grading import sandbox
+from cs231n_utils.grading import sandbox, warm
 from cs231n_utils.grading.course import FUNCTIONS, open_course
 from cs231n_utils.grading.grade import grade
 from cs231n_utils.grading.release import release
@@ -144,6 +144,7 @@ def grade_them(tmp_path_factory, rooms: Path):
     begin = time.monotonic()
     grade(course, names, workers=2, on_graded=on_graded)
     took = time.monotonic() - begin
+    warm.close()
     gc.collect()  # closed sockets and loops: not while something else is parsed
     changed = {path for path, digest in fingerprint(*watched).items()
                if before.get(path) != digest} | (before.keys() - fingerprint(*watched).keys())
