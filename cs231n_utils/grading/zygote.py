@@ -32,13 +32,16 @@ ROOMS = "/rooms"
 
 IMPORTS = (
     # the kernel, and what it would import when it starts or runs its first cell
-    "ipykernel.kernelapp", "ipykernel.ipkernel", "ipykernel.zmqshell", "ipykernel.datapub",
-    "IPython.core.completerlib", "IPython.core.debugger", "IPython.core.magics",
-    "IPython.extensions.storemagic", "debugpy", "pdb", "sqlite3", "tornado.platform.asyncio",
-    "zmq.asyncio", "zmq.eventloop.zmqstream", "matplotlib_inline.backend_inline",
+    "ipykernel.kernelapp", "ipykernel.ipkernel", "ipykernel.zmqshell", "ipykernel.debugger",
+    "ipykernel_launcher", "IPython.core.completerlib", "IPython.core.debugger",
+    "IPython.core.logger", "IPython.core.magics", "IPython.core.oinspect",
+    "IPython.extensions.storemagic", "IPython.utils.wildcard", "matplotlib_inline.backend_inline",
+    "pdb", "sqlite3", "tornado.locks", "tornado.platform.asyncio", "tornado.queues", "zmq.asyncio",
+    "zmq.eventloop.zmqstream", "zmq.utils.garbage",
     # the notebooks
     "captum.attr", "matplotlib.backends.backend_agg", "matplotlib.pyplot", "numpy.random",
-    "PIL.PngImagePlugin", "PIL.WebPImagePlugin", "safetensors.torch", "scipy.ndimage", "torch",
+    "PIL.BmpImagePlugin", "PIL.GifImagePlugin", "PIL.JpegImagePlugin", "PIL.PngImagePlugin",
+    "PIL.PpmImagePlugin", "PIL.WebPImagePlugin", "safetensors.torch", "scipy.ndimage", "torch",
     "torch._dynamo", "torchvision", "torchvision.models",
     # the lab's own
     "cs231n_utils.data", "cs231n_utils.images", "cs231n_utils.models", "cs231n_utils.plots",
