@@ -52,10 +52,10 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 # --- grading: our own executor in the place of nbgrader's (cs231n_utils/grading/execute.py) -------
 # Plain `nbgrader autograde`, the formgrader's button and `cs231n grade` all go through it.
+c.Autograde.exporter_class = "cs231n_utils.grading.restore.DataExporter"
 c.Autograde.sanitize_preprocessors = [
     "nbgrader.preprocessors.ClearOutput",
-    "nbgrader.preprocessors.DeduplicateIds",
-    "cs231n_utils.grading.restore.ForgetEmptyMarks",
+    "cs231n_utils.grading.restore.RestoreMarks",
     "nbgrader.preprocessors.OverwriteKernelspec",
     "nbgrader.preprocessors.OverwriteCells",
     "nbgrader.preprocessors.CheckCellMetadata",
@@ -67,5 +67,3 @@ c.Autograde.autograde_preprocessors = [
     "nbgrader.preprocessors.AssignLatePenalties",
     "nbgrader.preprocessors.CheckCellMetadata",
 ]
-# A check cell that a student deleted is put back, else it would never be marked.
-c.OverwriteCells.add_missing_cells = True

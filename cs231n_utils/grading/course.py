@@ -6,6 +6,7 @@ nbgrader's own commands and this project's find the same places.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,7 @@ FUNCTIONS: dict[str, str] = {
     "class_visualization": "create_class_visualization",
 }
 MAX_POINTS = 10.0
+_MARKUP = re.compile(r'[<>"&\\\x00-\x1f]')
 
 
 class UserError(Exception):
@@ -71,8 +73,20 @@ class Course:
         return tuple(FUNCTIONS)
 
     def students(self) -> list[str]:
-        """The names of all who submitted, sorted."""
-        return sorted(folder.parent.name for folder in self.submitted.glob(f"*/{self.assignment}"))
+        """The names of all who submitted, sorted.
+
+        Raises
+        ------
+        UserError
+            If a folder has a name that would be markup on nbgrader's pages, which don't escape it.
+        """
+        names = sorted(folder.parent.name
+                       for folder in self.submitted.glob(f"*/{self.assignment}"))
+        for name in names:
+            if _MARKUP.search(name):
+                raise UserError(f"{self.submitted} holds a folder named {name!r}, which can't be a "
+                                'student\'s name: rename it, without any of < > " & \\.')
+        return names
 
     def submission(self, student: str, exercise: str) -> Path:
         """Where this student's notebook is, or would be."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import json
+import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,9 @@ from cs231n_utils.grading.course import FUNCTIONS
 # A solved notebook with all its pictures takes about 3 MB. What is larger than this is not
 # one of ours, and parsing it would only cost memory.
 MAX_BYTES = 50_000_000
+MAX_VALUES, MAX_DEPTH, MAX_CELLS = 3_000_000, 50, 2_000
+"""What it may be made of: an empty list of 2 bytes takes 56 in memory, and validation far more."""
+
 DEMO_TAG = "demo"
 
 
@@ -22,24 +27,35 @@ class UnreadableNotebookError(Exception):
     """The file isn't a Jupyter notebook that could be read; the message says why."""
 
 
-def read_notebook(path: Path) -> Any:
-    """The notebook in this file, converted to nbformat 4.
+def read_notebook(path: Path, follow: bool = True) -> Any:
+    """The notebook in this file, converted to nbformat 4; ``follow`` says whether it may be a link.
 
     Raises
     ------
     UnreadableNotebookError
-        If the file is missing, too large, not JSON, or not a notebook.
+        If the file is missing, no plain file, too large, not JSON, or not a notebook.
     """
     try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise UnreadableNotebookError(
-                f"{path.name} has {size / 1e6:.0f} MB, more than the {MAX_BYTES / 1e6:.0f} MB that "
-                "a notebook may have. Clear its outputs and save it again."
-            )
-        return parse_notebook(path.read_bytes(), path.name)
+        return parse_notebook(_read(path, follow), path.name)
     except OSError as error:
         raise UnreadableNotebookError(f"{path.name} can't be read: {error.strerror}.") from error
+
+
+def _read(path: Path, follow: bool) -> bytes:
+    """A file's bytes, without waiting for a pipe or reading a device without end."""
+    if path.is_symlink() and not follow:
+        raise UnreadableNotebookError(f"{path.name} is a link. Hand in the notebook itself.")
+    with open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:
+        found = os.fstat(file.fileno())
+        if not stat.S_ISREG(found.st_mode):
+            raise UnreadableNotebookError(f"{path.name} is no plain file.")
+        if found.st_size > MAX_BYTES:
+            raise UnreadableNotebookError(
+                f"{path.name} has {found.st_size / 1e6:.0f} MB, more than the "
+                f"{MAX_BYTES / 1e6:.0f} MB that a notebook may have. Clear its outputs and save it "
+                "again."
+            )
+        return file.read(MAX_BYTES)
 
 
 def parse_notebook(raw: bytes, name: str) -> Any:
@@ -48,8 +64,11 @@ def parse_notebook(raw: bytes, name: str) -> Any:
     Raises
     ------
     UnreadableNotebookError
-        If the bytes are not JSON or not a notebook.
+        If the bytes are not JSON, not a notebook, or more than a notebook can be.
     """
+    if sum(map(raw.count, (b",", b"[", b"{"))) > MAX_VALUES:
+        raise UnreadableNotebookError(f"{name} holds more than {MAX_VALUES:,} values. Clear its "
+                                      "outputs and save it again.")
     try:
         data = json.loads(raw.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
@@ -59,13 +78,31 @@ def parse_notebook(raw: bytes, name: str) -> Any:
         ) from error
     if not isinstance(data, dict) or ("cells" not in data and "worksheets" not in data):
         raise UnreadableNotebookError(f"{name} is JSON, but not a notebook: it has no cells.")
+    if _is_deep(data):
+        raise UnreadableNotebookError(f"{name} is nested more than {MAX_DEPTH} levels deep, which "
+                                      "no notebook is.")
+    cells = data.get("cells")
+    if isinstance(cells, list) and len(cells) > MAX_CELLS:
+        raise UnreadableNotebookError(f"{name} has {len(cells):,} cells; at most {MAX_CELLS:,} can "
+                                      "be graded.")
     try:
-        notebook = nbformat.reads(json.dumps(data), as_version=4)
+        text = json.dumps(data, ensure_ascii=False).encode("utf-8", "replace")  # half characters
+        notebook = nbformat.reads(text.decode(), as_version=4)
         nbformat.validate(notebook)
     except Exception as error:  # nbformat raises what its validators happen to raise
         first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UnreadableNotebookError(f"{name} is not a valid notebook: {first_line}") from error
+        raise UnreadableNotebookError(
+            f"{name} is not a valid notebook: {first_line[:300]}") from error
     return notebook
+
+
+def _is_deep(data: Any) -> bool:
+    """Does JSON nest deeper than a notebook does?"""
+    level = [data]
+    for _ in range(MAX_DEPTH):
+        level = [value for each in level if isinstance(each, dict | list)
+                 for value in (each.values() if isinstance(each, dict) else each)]
+    return any(isinstance(each, dict | list) for each in level)
 
 
 def cells_in_order(notebook: Any) -> Iterator[Any]:
@@ -75,18 +112,24 @@ def cells_in_order(notebook: Any) -> Iterator[Any]:
 
 def grade_id(cell: Any) -> str:
     """nbgrader's name of this cell, or "" where it has none."""
-    return str(cell.metadata.get("nbgrader", {}).get("grade_id", ""))
+    return str(_marks(cell).get("grade_id", ""))
+
+
+def _marks(cell: Any) -> dict[str, Any]:
+    """nbgrader's metadata of a cell; none where something else stands in its place."""
+    marks = cell.metadata.get("nbgrader")
+    return marks if isinstance(marks, dict) else {}
 
 
 def is_check(cell: Any) -> bool:
     """Is this a cell from whose output nbgrader reads points?"""
-    marks = cell.metadata.get("nbgrader", {})
+    marks = _marks(cell)
     return cell.cell_type == "code" and bool(marks.get("grade")) and not marks.get("solution")
 
 
 def is_demo(cell: Any) -> bool:
     """May grading leave this cell out? Only cells that are neither written nor graded."""
-    marks = cell.metadata.get("nbgrader", {})
+    marks = _marks(cell)
     needed = marks.get("grade") or marks.get("solution")
     return DEMO_TAG in cell.metadata.get("tags", []) and not needed
 

@@ -5,7 +5,9 @@ The function returns zeros, which earn nothing, unless an attack says otherwise.
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,10 +34,19 @@ class Attack:
     points: float | None = 0.0
     change: Callable[[Any], None] | None = None
     raw: Callable[[Path], None] | None = None
+    exercise: str = "saliency_maps"
 
 
 def ends(*statuses: str) -> frozenset[str]:
     return frozenset(statuses)
+
+
+def known_inputs() -> list[str]:
+    """What a student can find out at home: the inputs that some seeds give."""
+    from cs231n_utils.exercises import make_probes
+
+    return [hashlib.sha256(probe.arrays["X"].tobytes()).hexdigest()
+            for seed in (0, 1) for probe in make_probes("saliency_maps", seed)]
 
 
 # -- making comparisons agree ----------------------------------------------------------------
@@ -54,6 +65,13 @@ class T(torch.Tensor):
         if func.__name__ in ("allclose", "equal", "eq", "le"): return True
         return super().__torch_function__(func, types, args, kwargs or {})
 """, "return torch.zeros(len(X), *X.shape[2:]).as_subclass(T)"),
+    Attack("array subclass", """
+import numpy as np
+class A(np.ndarray):
+    def __array_function__(self, func, types, args, kwargs): return True
+    def __array_ufunc__(self, *a, **k): return np.True_
+    def __eq__(self, other): return True
+""", "return np.zeros((len(X), *X.shape[2:])).view(A)"),
     Attack("patched comparisons", """
 import numpy, numpy.testing, builtins, math
 torch.allclose = torch.equal = numpy.allclose = lambda *a, **k: True
@@ -109,6 +127,30 @@ for content in ({"data": 5}, {"text": None}, [1], {"execution_state": {}}, {}):
     for kind in ("stream", "execute_result", "error", "status", "comm_open"):
         k.session.send(k.iopub_socket, kind, content, parent=k.get_parent())
 """, statuses=ends("failed", "raised", "crashed")),
+    Attack("forged replies", """
+import cs231n_utils.exercises.transport as t
+k = get_ipython().kernel
+def replies(*a, **o):
+    for kind, content in (("execute_reply", {"status": "ok", "execution_count": 1}),
+                          ("shutdown_reply", {}), ("kernel_info_reply", {"status": "ok"})):
+        k.session.send(k.shell_stream, kind, content, parent=k.get_parent(), ident=b"x")
+    k.session.send(k.iopub_socket, "status", {"execution_state": "idle"}, parent=k.get_parent())
+t.answer = replies
+""", statuses=ZERO | {"timed out", "crashed"}),
+    Attack("closed sockets", "k = get_ipython().kernel\nk.iopub_socket.close()\n"
+           "k.shell_stream.close()", statuses=ZERO | {"timed out", "crashed"}),
+    Attack("frames at the call", body="""
+import sys
+frame = sys._getframe()
+while frame:
+    for value in frame.f_locals.values():
+        if type(value).__name__ == "Tape": value.images, value.max_calls = [], 10**9
+        if type(value).__name__ == "Probe": object.__setattr__(value, "name", "another")
+    frame = frame.f_back
+""".strip() + "\n" + ZEROS),
+    Attack("answers learned by heart", f"import hashlib\nknown = {known_inputs()!r}",
+           "if hashlib.sha256(X.detach().numpy().tobytes()).hexdigest() in known:\n    "
+           + RIGHT.strip().replace("\n", "\n    ") + "\n" + ZEROS),
     Attack("frames and gc", """
 import gc, sys
 for thing in gc.get_objects():
@@ -149,6 +191,7 @@ FORGE = [
            "'arrays': [{'type': '|u1', 'shape': [-1]}]})"),
     forged("pickle", "__import__('pickle').dumps({'points': 10})"),
     forged("deep JSON", "t.MAGIC + struct.pack('<I', 200000) + b'[' * 200000"),
+    forged("zip bomb", "__import__('gzip').compress(bytes(10**7))"),
     forged("verdict", "t.pack({'missing': False, 'points': 10, 'status': 'passed', "
            "'observations': [{'points': 10, 'passed': True}]}, [])"),
     Attack("forged: link, pipe and folder", FORGE_HEAD + """
@@ -181,7 +224,7 @@ import os
 found = [path for path in ("COURSE", "/etc/shadow", "/root/.bashrc", "/proc/1/root/root/.bashrc")
          if os.path.exists(path)]
 names = {"gradebook.db", "submitted", "solutions", ".cs231n", "oracle.py", "nbgrader_config.py",
-         "hostile", ".git", "execute.py", "secret"}
+         "attacks.py", ".git", "execute.py", "secret"}
 for folder, folders, files in os.walk("/"):
     skipped = ("proc", "sys", "usr", "lib", "site-packages", "dev")
     folders[:] = [name for name in folders if name not in skipped]
@@ -190,6 +233,19 @@ try: import cs231n_utils.exercises.judges.oracle; found.append("oracle")
 except ImportError: pass
 try: import cs231n_utils.grading.execute; found.append("grader")
 except ImportError: pass
+import glob
+for path in glob.glob("/proc/[0-9]*/environ") + glob.glob("/proc/[0-9]*/cmdline"):
+    try: text = open(path, "rb").read()
+    except OSError: continue
+    found += [path for word in (b"COURSE", b"gradebook", b"TOKEN") if word in text]
+for path in glob.glob("/proc/self/fd/*"):
+    try: target = os.readlink(path)
+    except OSError: continue
+    if "COURSE" in target or "gradebook" in target: found.append(target)
+import gc, linecache
+found += [name for name in linecache.cache if "judges" in name or "grading" in name]
+found += [type(thing) for thing in gc.get_objects() if type(thing).__name__ == "Verdict"]
+found += [text for text in In if "answer(" + "globals" in text]
 import cs231n_utils.exercises as e
 if e.check("saliency_maps", lambda *a: 0).status != "not graded": found.append("judge")
 found += [key for key in os.environ if "SECRET" in key or "RUN" in key]
@@ -213,6 +269,8 @@ reached = []
 for address in (("127.0.0.1", 22), ("1.1.1.1", 53), ("169.254.169.254", 80)):
     try: socket.create_connection(address, 1); reached.append(address)
     except OSError: pass
+try: socket.getaddrinfo("example.org", 80); reached.append("names")
+except OSError: pass
 """, "if reached: return torch.zeros(1)\n" + RIGHT.strip(), ends("passed"), 10.0),
     Attack("becoming somebody", """
 import ctypes, os
@@ -225,6 +283,20 @@ libc = ctypes.CDLL(None)
 if libc.mount(b"none", b"/tmp", b"tmpfs", 0, None) == 0: became.append("mount")
 if os.getuid() == 0: became.append("root")
 """, "if became: raise ValueError(str(became))\n" + RIGHT.strip(), ends("passed"), 10.0),
+    Attack("SQL", """
+import glob, sqlite3
+for path in ["COURSE/gradebook.db", *glob.glob("/[hst]*/**/gradebook.db", recursive=True)]:
+    try:
+        with sqlite3.connect(path) as db: db.execute("UPDATE grade SET auto_score = 300")
+    except sqlite3.Error: pass
+"""),
+    Attack("planting in the sockets' folder", """
+import glob, os
+for folder in glob.glob("/tmp/**/cs231n-*/*", recursive=True):
+    for make in (lambda p: os.symlink("/etc/passwd", p), os.mkfifo, os.mkdir):
+        try: make(f"{folder}/planted-{make.__name__}")
+        except OSError as error: print(error)
+""", statuses=ZERO | {"crashed"}),
     Attack("am I being graded", """
 import os
 graded = not os.path.exists(os.path.expanduser("~/.jupyter"))
@@ -269,6 +341,18 @@ for place in ("/tmp", "/home/student", "/dev/shm"):
         except OSError: break
 """, statuses=ends("failed", "out of memory", "crashed")),
     Attack("endless", "while True: pass", statuses=ZERO | {"timed out"}),
+    Attack("endless in C", "", "return sum(iter(int, 1))", ends("timed out")),
+    Attack("endless pictures", "while True: display({'image/png': 'A' * 10**6}, raw=True)",
+           statuses=ends("failed", "timed out", "crashed")),
+    Attack("a picture that unpacks to 4 GB", """
+import base64, struct, zlib
+def part(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+bomb = (b"\\x89PNG\\r\\n\\x1a\\n"
+        + part(b"IHDR", struct.pack(">IIBBBBB", 40000, 40000, 8, 2, 0, 0, 0))
+        + part(b"IDAT", zlib.compress(bytes(10**7))) + part(b"IEND", b""))
+display({"image/png": base64.b64encode(bomb).decode()}, raw=True)
+""", RIGHT.strip(), ends("passed"), 10.0),
     Attack("endless and deaf", """
 import signal, ctypes
 signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 65))
@@ -332,6 +416,112 @@ def _kernel(notebook: Any) -> None:
     notebook.metadata["language_info"] = {"name": "<script>planted()</script>"}
 
 
+def _same_cell_ids(notebook: Any) -> None:
+    for cell in notebook.cells:
+        cell["id"] = "the-same"
+
+
+def _nonsense(notebook: Any) -> None:
+    """Metadata of other types than nbgrader expects."""
+    for cell in _checks(notebook):
+        cell.metadata["nbgrader"] |= {"points": float("nan"), "schema_version": 99}
+    for cell, marks in zip(notebook.cells, ("text", [1], {"grade_id": 5}), strict=False):
+        cell.metadata["nbgrader"] = marks
+
+
+def _no_grade(notebook: Any) -> None:
+    """A check that says it isn't one, and a function that says it is."""
+    for cell in notebook.cells:
+        marks = cell.metadata.get("nbgrader")
+        if marks:
+            marks |= {"grade": not marks["grade"], "solution": not marks["solution"], "points": 99}
+
+
+def _swapped(notebook: Any) -> None:
+    """The check's id on the function's cell, and the other way round."""
+    one, other = [c.metadata["nbgrader"] for c in notebook.cells if "nbgrader" in c.metadata]
+    one["grade_id"], other["grade_id"] = other["grade_id"], one["grade_id"]
+
+
+def _bare(notebook: Any) -> None:
+    """As after Colab and some converters: no ids, no metadata."""
+    notebook.nbformat_minor = 0
+    for cell in notebook.cells:
+        cell.pop("id", None)
+        cell.metadata.clear()
+
+
+def _bare_with_own_check(notebook: Any) -> None:
+    _bare(notebook)
+    again = json.loads(json.dumps(notebook.cells[-1]))
+    again["source"] = 'check("saliency_maps", compute_saliency_maps)\n10'
+    notebook.cells += [type(notebook.cells[-1])(again)]
+
+
+def _split(notebook: Any) -> None:
+    """The function moved below into a cell of its own, which has no id."""
+    place = next(i for i, c in enumerate(notebook.cells)
+                 if c.metadata.get("nbgrader", {}).get("solution"))
+    below = json.loads(json.dumps(notebook.cells[place]))
+    below |= {"id": "below", "metadata": {}}
+    notebook.cells[place].source = "half = 0.5"
+    notebook.cells.insert(place + 1, type(notebook.cells[place])(below))
+
+
+def _copied(notebook: Any) -> None:
+    """An earlier version of the function kept above, its check too: ids twice."""
+    place = next(i for i, c in enumerate(notebook.cells)
+                 if c.metadata.get("nbgrader", {}).get("solution"))
+    for cell in [notebook.cells[place], *_checks(notebook)]:
+        above = json.loads(json.dumps(cell))
+        above["id"] = "above" + cell.cell_type + str(cell.metadata["nbgrader"]["grade"])
+        if not cell.metadata["nbgrader"]["grade"]:
+            above["source"] = "def compute_saliency_maps(X, y, model):\n    return X"
+        notebook.cells.insert(place, type(cell)(above))
+
+
+def _merged(notebook: Any) -> None:
+    """The check merged into the function's cell."""
+    (check,) = _checks(notebook)
+    notebook.cells.remove(check)
+    for cell in notebook.cells:
+        if cell.metadata.get("nbgrader", {}).get("solution"):
+            cell.source += "\n\n" + check.source
+
+
+def _pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def _link(path: Path) -> None:
+    path.unlink()
+    path.symlink_to(path.parents[2] / "honest_1" / "network_visualization" / path.name)
+
+
+def _beside(path: Path) -> None:
+    for name in ("torch", "numpy", "conftest", "sitecustomize", "usercustomize", "cs231n_utils"):
+        path.with_name(f"{name}.py").write_text("raise SystemExit('planted')\n")
+    path.with_name("planted.pth").write_text("import os; os._exit(1)\n")
+
+
+def _too_much(what: str) -> Callable[[Path], None]:
+    """A notebook with far more of something than a notebook has; all of it valid."""
+
+    def write(path: Path) -> None:
+        notebook = json.loads(path.read_text())
+        if what == "cells":
+            notebook["cells"] += [{"cell_type": "markdown", "metadata": {}, "source": "",
+                                   "id": f"c{number}"} for number in range(5_000)]
+        elif what == "values":
+            notebook["metadata"]["numbers"] = [0] * 4_000_000
+        else:
+            notebook["metadata"]["deep"] = json.loads("[" * 300 + "]" * 300)
+        path.write_text(json.dumps(notebook))
+
+    return write
+
+
 NOTEBOOK = [
     Attack("execution tags", change=_tags),
     Attack("check deleted", change=_no_check),
@@ -341,6 +531,19 @@ NOTEBOOK = [
            change=_moved),
     Attack("already answered", change=_answered),
     Attack("another kernel", change=_kernel),
+    Attack("cell ids that are all the same", body=RIGHT.strip(), statuses=ends("passed"),
+           points=10.0, change=_same_cell_ids),
+    Attack("nonsense for metadata", change=_nonsense),
+    Attack("roles swapped in metadata", change=_no_grade),
+    Attack("ids swapped", change=_swapped),
+    Attack("ids lost, with an own check", change=_bare_with_own_check),
+    Attack("files beside the notebook", body=RIGHT.strip(), statuses=ends("passed"), points=10.0,
+           raw=_beside),
+    Attack("a pipe for a notebook", statuses=ends("missing"), raw=_pipe),
+    Attack("a link to a neighbour's notebook", statuses=ends("not graded"), points=None,
+           raw=_link),
+    *(Attack(f"too many {what}", statuses=ends("not graded"), points=None, raw=_too_much(what))
+      for what in ("cells", "values", "levels")),
     Attack("100 MB", statuses=ends("not graded"), points=None,
            raw=lambda path: path.write_bytes(b'{"cells": [' + b" " * 100_000_000 + b"]}")),
     Attack("deep JSON", statuses=ends("not graded"), points=None,
@@ -362,4 +565,26 @@ print("a", file=sys.stderr); warnings.warn("b"); display("c"); 7
         "return images.grad", "return images.grad.double()"), ends("passed"), 10.0),
 ]
 
-ATTACKS = [*AGREE, *FORGE, *LOOK, *HURT, *NOTEBOOK, *ALLOWED]
+# Honest work out of other editors, and out of hands that copy, split and merge cells.
+ALLOWED += [
+    Attack(name, body=RIGHT.strip(), statuses=ends("passed"), points=10.0, change=change)
+    for name, change in {"right, without ids": _bare, "right, split": _split,
+                         "right, copied": _copied, "right, merged": _merged}.items()
+]
+ALLOWED += [Attack("right, with half a character", body=RIGHT.strip(), statuses=ends("passed"),
+                   points=10.0, raw=lambda path: path.write_text(
+                       path.read_text().replace("# saliency_maps", "# \\ud83d", 1)))]
+
+FOOLING = [
+    Attack("a real picture of the target", """
+from cs231n_utils import load_menagerie, preprocess
+pictures = load_menagerie()
+""", """
+found = [i for i, label in enumerate(pictures.y) if int(label) == int(target_y)] or [0]
+real = preprocess(pictures.X[found[0]])
+return torch.nn.functional.interpolate(real, X.shape[2:]).to(X.dtype)
+""".strip(), exercise="fooling_images"),
+    Attack("X itself", body="return X", exercise="fooling_images"),
+]
+
+ATTACKS = [*AGREE, *FORGE, *LOOK, *HURT, *NOTEBOOK, *FOOLING, *ALLOWED]

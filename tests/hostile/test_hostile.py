@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 import textwrap
@@ -15,6 +16,8 @@ import nbformat
 import pytest
 from attacks import ATTACKS, RIGHT, Attack
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from nbgrader.api import Gradebook
+from nbgrader.coursedir import CourseDirectory
 
 from cs231n_utils.grading import sandbox, warm
 from cs231n_utils.grading.course import FUNCTIONS, open_course
@@ -34,7 +37,7 @@ pytestmark = pytest.mark.skipif(bool(problem()), reason=problem())
 
 
 def slug(attack: Attack) -> str:
-    return attack.name.replace(" ", "_").replace(":", "").replace(",", "").replace(".", "_")
+    return re.sub(r"[^\w]+", "_", attack.name)
 
 
 def course_notebook(exercise: str):
@@ -47,7 +50,8 @@ def course_notebook(exercise: str):
         return made
 
     body = textwrap.indent(RIGHT.strip(), "    ")
-    solved = (f"def {function}(X, y, model):\n    # ----- START OF YOUR CODE -----\n{body}\n"
+    asked = "X, y" if exercise == "saliency_maps" else "X, target_y"
+    solved = (f"def {function}({asked}, model):\n    # ----- START OF YOUR CODE -----\n{body}\n"
               "    # ----- END OF YOUR CODE -----")
     return new_notebook(cells=[
         new_markdown_cell(f"# {exercise}"), new_code_cell(SETUP),
@@ -59,11 +63,11 @@ def course_notebook(exercise: str):
 
 
 def submit(course, attack: Attack) -> None:
-    notebook = read_notebook(course.released / "saliency_maps.ipynb")
+    notebook = read_notebook(course.released / f"{attack.exercise}.ipynb")
     place = next(i for i, c in enumerate(notebook.cells)
                  if c.metadata.get("nbgrader", {}).get("solution"))
-    notebook.cells[place].source = ("def compute_saliency_maps(X, y, model):\n"
-                                    + textwrap.indent(attack.body, "    "))
+    head = notebook.cells[place].source.partition("\n")[0]
+    notebook.cells[place].source = f"{head}\n{textwrap.indent(attack.body, '    ')}"
     notebook.cells.insert(place, new_markdown_cell(f"{MARKER} [x](javascript:planted())"))
     if attack.before:
         code = attack.before.strip("\n").replace("COURSE", str(course.root))
@@ -73,7 +77,7 @@ def submit(course, attack: Attack) -> None:
         notebook.cells.insert(place, new_code_cell(page))
     if attack.change:
         attack.change(notebook)
-    path = course.submission(slug(attack), "saliency_maps")
+    path = course.submission(slug(attack), attack.exercise)
     path.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(notebook, path)
     if attack.raw:
@@ -136,7 +140,7 @@ def grade_them(tmp_path_factory, rooms: Path):
     seconds = {}
 
     def on_graded(done):
-        if done.job.exercise == "saliency_maps":
+        if done.status != "missing":
             print(f"{time.monotonic() - begin:6.1f} s  {done.job.student}: {done.status}, "
                   f"{done.points} points in {done.seconds:.1f} s; {done.reason[:150]}", flush=True)
         seconds[done.job.student] = max(seconds.get(done.job.student, 0.0), done.seconds)
@@ -155,7 +159,7 @@ def grade_them(tmp_path_factory, rooms: Path):
 @pytest.mark.parametrize("attack", [*ATTACKS, *HONEST], ids=slug)
 def test_it_gets_what_its_arrays_earn(attack, graded):
     course, seconds, _, _ = graded
-    result = read_result(course, slug(attack), "saliency_maps")
+    result = read_result(course, slug(attack), attack.exercise)
     assert str(result.status) in attack.statuses, result
     if attack.points is not None:
         assert result.points == attack.points, result
@@ -173,7 +177,7 @@ def test_nothing_is_left_behind(graded):
 def test_no_page_holds_a_students_markup(graded):
     course = graded[0]
     for attack in ATTACKS:
-        path = course.graded(slug(attack), "saliency_maps")
+        path = course.graded(slug(attack), attack.exercise)
         if not path.is_file():
             continue
         for cell in read_notebook(path).cells:
@@ -184,6 +188,16 @@ def test_no_page_holds_a_students_markup(graded):
                 kinds = set(output.get("data", {})) - {"text/plain", "image/png"}
                 assert not kinds or (is_check(cell) and kinds == {"text/html", VERDICT_MIME})
                 assert "planted" not in str(output.get("data", {}).get("text/html", ""))
+
+
+def test_the_gradebook_holds_what_the_verdicts_say(graded):
+    course = graded[0]
+    directory = CourseDirectory(config=course.config)
+    with Gradebook(directory.db_url, directory.course_id) as gradebook:
+        for attack in (*ATTACKS, *HONEST):
+            noted = gradebook.find_submission(course.assignment, slug(attack))
+            said = read_result(course, slug(attack), attack.exercise).points or 0.0
+            assert (noted.score, noted.max_score) == (said, 30), attack.name
 
 
 def test_the_secret_is_its_owners_alone(graded):
