@@ -23,8 +23,9 @@ from rich.progress import Progress
 from rich.table import Table
 
 from cs231n_utils.exercises import EXERCISES
+from cs231n_utils.grading.sandbox import problem
 
-from . import subjects
+from . import kernels, subjects
 from .clock import Duel
 
 HERE = Path(__file__).parent
@@ -46,6 +47,8 @@ def measure(quick: bool, progress: Progress) -> Iterator[Row]:
     rounds = {"visualization": 2 if quick else 7, "saliency": 3 if quick else 41}
     seeds = range(2 if quick else 7)
     steps = 2 * (rounds["visualization"] + 1) + rounds["saliency"] + 1 + 3 * len(seeds)
+    rounds["kernels"] = 4 if quick else 21
+    steps += rounds["kernels"]
     task = progress.add_task("measuring", total=steps)
 
     def tick() -> None:
@@ -54,6 +57,7 @@ def measure(quick: bool, progress: Progress) -> Iterator[Row]:
     yield from checks(seeds, tick)
     yield from visualization(rounds["visualization"], tick)
     yield saliency(rounds["saliency"], tick)
+    yield from kernel_rows(rounds["kernels"], tick)
 
 
 def visualization(rounds: int, tick: subjects.Tick) -> Iterator[Row]:
@@ -78,6 +82,26 @@ def ratio_row(what: str, duel: Duel, bar: float) -> Row:
     detail = f"{ours:.2f} s : {theirs:.2f} s; quartiles {low:.3f} to {high:.3f}"
     detail += f", {len(duel.ours)} rounds"
     return Row(what, f"{duel.ratio:.2f}", f"≤ {bar:.2f}", round(duel.ratio, 2) <= bar, detail)
+
+
+def kernel_rows(rounds: int, tick: subjects.Tick) -> Iterator[Row]:
+    """A kernel in the sandbox that was forked, and one that was started."""
+    if problem():
+        yield Row("a kernel in the sandbox", "not measured", detail=problem())
+        return
+    warm, cold = kernels.warm_and_cold(rounds, tick)
+    seconds = statistics.median(warm.seconds)
+    low, _, high = statistics.quantiles(warm.seconds, n=4)
+    detail = f"wall; quartiles {low * 1e3:.0f} to {high * 1e3:.0f} ms, {rounds} rounds"
+    detail += f"; cold: {statistics.median(cold.seconds):.1f} s"
+    yield Row("warm kernel, request to first cell run", f"{seconds * 1e3:.0f} ms", "≤ 150 ms",
+              seconds <= 0.150, detail)
+    added, of_cold = (statistics.median(side.added) / 1e6 for side in (warm, cold))
+    yield Row("memory that a warm kernel adds", f"{added:.0f} MB", "≤ 120 MB", added <= 120,
+              f"proportional set size; cold: {of_cold:.0f} MB")
+    yield Row("a notebook with imports only, processor time",
+              f"{statistics.median(warm.processor):.2f} s",
+              detail=f"grader and kernel; cold: {statistics.median(cold.processor):.2f} s")
 
 
 def checks(seeds: range, tick: subjects.Tick) -> Iterator[Row]:

@@ -438,20 +438,32 @@ class Usage:
 
 def usage(pid: int) -> Usage:
     """The processes below (and with) one, and how much memory they hold, in bytes."""
-    children: dict[int, list[int]] = {}
     pages: dict[int, int] = {}
-    for path in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError, ValueError, IndexError):
-            words = (path / "stat").read_bytes().rpartition(b")")[2].split()
-            children.setdefault(int(words[1]), []).append(int(path.name))
-            pages[int(path.name)] = int(words[21])
-    found, waiting = [], [pid]
+    waiting = [pid]
     while waiting:
         each = waiting.pop()
-        if each in pages:
-            found.append(each)
-        waiting += children.get(each, [])
-    return Usage(tuple(found), sum(pages[each] for each in found) * os.sysconf("SC_PAGE_SIZE"))
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            pages[each] = int(Path(f"/proc/{each}/statm").read_bytes().split()[1])
+            waiting += set(_children(each)) - pages.keys()
+    return Usage(tuple(pages), sum(pages.values()) * os.sysconf("SC_PAGE_SIZE"))
+
+
+def _children(pid: int) -> Iterator[int]:
+    """The processes that one has started, as the system lists them for each of its threads.
+
+    So a look costs what a kernel's own processes do, however many others there are. Where the
+    system keeps no such list, all processes are asked whose child they are.
+    """
+    if os.path.exists(f"/proc/{os.getpid()}/task/{os.getpid()}/children"):
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with contextlib.suppress(FileNotFoundError):
+                words = Path(f"/proc/{pid}/task/{thread}/children").read_bytes().split()
+                yield from map(int, words)
+        return
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            if int(path.read_bytes().rpartition(b")")[2].split()[1]) == pid:
+                yield int(path.parent.name)
 
 
 def unexpected(room: Room) -> str:

@@ -35,14 +35,14 @@ IMPORTS = (
     "ipykernel.kernelapp", "ipykernel.ipkernel", "ipykernel.zmqshell", "ipykernel.debugger",
     "ipykernel_launcher", "IPython.core.completerlib", "IPython.core.debugger",
     "IPython.core.logger", "IPython.core.magics", "IPython.core.oinspect",
-    "IPython.extensions.storemagic", "IPython.utils.wildcard", "matplotlib_inline.backend_inline",
+    "IPython.extensions.storemagic", "IPython.utils.wildcard",
     "pdb", "sqlite3", "tornado.locks", "tornado.platform.asyncio", "tornado.queues", "zmq.asyncio",
     "zmq.eventloop.zmqstream", "zmq.utils.garbage",
     # the notebooks
     "captum.attr", "matplotlib.backends.backend_agg", "matplotlib.pyplot", "numpy.random",
     "PIL.BmpImagePlugin", "PIL.GifImagePlugin", "PIL.JpegImagePlugin", "PIL.PngImagePlugin",
     "PIL.PpmImagePlugin", "PIL.WebPImagePlugin", "safetensors.torch", "scipy.ndimage", "torch",
-    "torch._dynamo", "torchvision", "torchvision.models",
+    "torchvision", "torchvision.models",
     # the lab's own
     "cs231n_utils.data", "cs231n_utils.images", "cs231n_utils.models", "cs231n_utils.plots",
     "cs231n_utils.scores", "cs231n_utils.unwritten", "cs231n_utils.exercises",
