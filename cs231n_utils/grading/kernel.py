@@ -82,11 +82,12 @@ class SandboxProvisioner(LocalProvisioner):
         self.watch = Watch(self, self.seconds)
         self.watch.start()
 
-    async def wait(self) -> int | None:
-        """Wait for the process's end, of which there is little: kernels here are killed."""
-        while self.process is not None and self.process.poll() is None:
-            await asyncio.sleep(0.005)
-        return await super().wait()
+    async def kill(self, restart: bool = False) -> None:
+        """End the kernel and see it ended; the manager would look a tenth of a second later."""
+        await super().kill(restart=restart)
+        end = time.monotonic() + 5.0
+        while self.process is not None and self.process.poll() is None and time.monotonic() < end:
+            await asyncio.sleep(0.001)
 
     async def cleanup(self, restart: bool = False) -> None:
         """Look no longer."""
