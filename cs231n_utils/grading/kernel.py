@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from queue import Empty
 from typing import Any
@@ -96,6 +97,11 @@ class SandboxProvisioner(LocalProvisioner):
         await super().cleanup(restart=restart)
 
 
+@cache
+def _say_once(message: str) -> None:
+    _log.warning(message)
+
+
 class WarmProvisioner(SandboxProvisioner):
     """Starts a kernel that has its imports behind it; a cold one where there is none."""
 
@@ -107,7 +113,7 @@ class WarmProvisioner(SandboxProvisioner):
         try:
             process = fork(self.room, cmd[3:], self.hidden)
         except NoWarmKernelError as error:
-            _log.warning("no warm kernel, so a cold one: %s", error)
+            _say_once(f"No warm kernel, so cold ones, which take seconds to start: {error}")
             return await super().launch_kernel(cmd, **settings)
         self.process = process  # type: ignore[assignment]  # it has what is needed of Popen
         self.pid, self.pgid = process.pid, None

@@ -187,6 +187,9 @@ class Zygote:
             return process
         if process is not None:
             process.kill()
+        if not said and self.process is not None:  # it died, or is about to be seen dead
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(1.0)
         raise NoWarmKernelError(said.decode("utf-8", "replace") or "it ended without a word")
 
     def close(self) -> None:
@@ -200,7 +203,11 @@ class Zygote:
 
 # -- one for each grader ---------------------------------------------------------------------
 
+MAX_FAILURES = 3
+"""How many zygotes may die before they were ready; then this process asks for no more."""
+
 _zygotes: dict[tuple[int, Path, tuple[Path, ...]], Zygote] = {}
+_failures: list[str] = []
 _lock = threading.Lock()
 
 
@@ -215,15 +222,17 @@ def zygote_for(hidden: tuple[Path, ...]) -> Zygote:
     with _lock:
         key = os.getpid(), rooms_folder(), covered(hidden)
         found = _zygotes.get(key)
-        if found is None or not found.lives:
-            if found is None and not _zygotes:
-                atexit.register(close, os.getpid())
-            if found is not None and found.problem:
-                raise NoWarmKernelError(found.problem)
-            found = _zygotes[key] = Zygote(rooms_folder(), key[2])
-    if not found.lives:
-        raise NoWarmKernelError(found.problem or "it ended")
-    return found
+        if found is not None and found.lives:
+            return found
+        if len(_failures) >= MAX_FAILURES:
+            raise NoWarmKernelError(_failures[-1])
+        if not _zygotes:
+            atexit.register(close, os.getpid())
+        found = _zygotes[key] = Zygote(rooms_folder(), key[2])
+        if not found.lives:
+            _failures.append(found.problem or "it ended at once")
+            raise NoWarmKernelError(_failures[-1])
+        return found
 
 
 def fork(room: Room, arguments: list[str], hidden: tuple[Path, ...]) -> ForkedProcess:

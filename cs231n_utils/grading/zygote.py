@@ -93,9 +93,7 @@ def _mount(source: str, target: str, kind: str = "", flags: int = 0, data: str =
 def main() -> NoReturn:
     """Import, say so, and fork for whoever asks, until nobody can ask any more."""
     asked = socket.socket(fileno=os.dup(0))
-    nothing = os.open(os.devnull, os.O_RDWR)
-    os.dup2(nothing, 0)
-    os.close(nothing)
+    _nothing_on(0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an instructor's Ctrl-C is the grader's matter
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # children need nobody to wait for them
     _import()
@@ -118,6 +116,13 @@ def main() -> NoReturn:
         except OSError as error:
             teller.send(str(error).encode())
         teller.close()
+
+
+def _nothing_on(*descriptors: int) -> None:
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for each in descriptors:
+        os.dup2(nothing, each)
+    os.close(nothing)
 
 
 def _import() -> None:
@@ -170,6 +175,7 @@ def _close_in(request: dict[str, Any], teller: socket.socket) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.setsid()
+    _nothing_on(0, 1, 2)  # the grader reads what the zygote says, and nothing that a student does
     os.closerange(3, teller.fileno())
     os.closerange(teller.fileno() + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
     _call("unshare", _NEWNS | _NEWIPC | _NEWNET)

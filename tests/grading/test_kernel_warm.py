@@ -6,6 +6,8 @@ kernels have a user namespace each: as root this file is run once more as an ord
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import logging
 import os
@@ -204,11 +206,15 @@ def test_a_child_that_is_not_closed_in_is_no_kernel(monkeypatch, tmp_path):
 # -- right in the fork -----------------------------------------------------------------------
 
 
-def test_the_zygote_has_one_thread():
-    zygote = warm.zygote_for(())
+def zygote_itself(zygote) -> int:
+    """Its process below those of the sandbox, while no kernel runs or with the kernels' below."""
     below = sandbox.usage(zygote.process.pid).processes
-    names = {pid: Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0") for pid in below}
-    (pid,) = [pid for pid, words in names.items() if words[1:2] == [b"/zygote.py"]]
+    return next(pid for pid in below if Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[1]
+                == b"/zygote.py")
+
+
+def test_the_zygote_has_one_thread():
+    pid = zygote_itself(warm.zygote_for(()))
     assert len(os.listdir(f"/proc/{pid}/task")) == 1
 
 
@@ -294,6 +300,7 @@ def _no_fork(*_):
 
 
 def test_where_there_is_no_warm_kernel_a_cold_one_serves_and_the_log_says_so(cold, caplog):
+    kernel._say_once.cache_clear()
     with caplog.at_level(logging.WARNING):
         assert run("print(6 * 7)") == ["42\n"]
     assert "this test wants a cold one" in caplog.text
@@ -323,17 +330,26 @@ def test_a_zygote_that_was_killed_is_replaced(only_warm):
     assert warm.zygote_for(()) is not before
 
 
+def files(pid: int) -> set[str]:
+    """The pipes, sockets and files that a process holds open."""
+    found = set()
+    for path in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # what lists them is one of them
+            found.add(os.readlink(path))
+    return {name for name in found if name.startswith(("pipe:", "socket:", "/")) and name not in
+            ("/dev/null", "/dev/urandom")}
+
+
 def test_a_kernel_that_was_killed_leaves_nothing():
     zygote = warm.zygote_for(())
     with sandbox.open_room(sandbox.Kind.BUBBLEWRAP) as room:
         manager = kernel.make_manager(room, sandbox.Kind.BUBBLEWRAP, 60.0)
         with kernel.ended_with_all(manager):
-            import asyncio
-
             asyncio.run(manager.start_kernel())
             process = kernel.watch_of(manager).process
             below = sandbox.usage(process.pid).processes
             assert len(below) == 2
+            assert not files(below[1]) & (files(os.getpid()) | files(zygote_itself(zygote)))
             process.kill()
             process.wait(5)
             assert wait_until_gone(below) == []
