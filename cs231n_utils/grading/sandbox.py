@@ -24,6 +24,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
@@ -127,6 +128,7 @@ def open_room(kind: Kind, limits: Limits | None = None) -> Iterator[Room]:
 
 _PREFIX, _LOCK = "cs231n-", "in use"
 _folders_of: dict[tuple[int, str], tuple[Path, int]] = {}
+_making = threading.Lock()
 
 
 def rooms_folder() -> Path:
@@ -137,17 +139,18 @@ def rooms_folder() -> Path:
     """
     # A socket's path may have 107 characters, and some TMPDIRs are long.
     parent = tempfile.gettempdir() if len(tempfile.gettempdir()) < 60 else "/tmp"
-    key = os.getpid(), parent
-    if key not in _folders_of:
-        _remove_unused(Path(parent))
-        folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
-        folder.chmod(0o711)
-        lock = os.open(folder / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        os.rename(folder / "lock", folder / _LOCK)  # locked, before anybody looks for it
-        _folders_of[key] = folder, lock
-        atexit.register(remove_rooms_folder, folder, os.getpid())
-    return _folders_of[key][0]
+    with _making:  # workers may be threads of one process, and their rooms lie in one folder
+        key = os.getpid(), parent
+        if key not in _folders_of:
+            _remove_unused(Path(parent))
+            folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
+            folder.chmod(0o711)
+            lock = os.open(folder / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            os.rename(folder / "lock", folder / _LOCK)  # locked, before anybody looks for it
+            _folders_of[key] = folder, lock
+            atexit.register(remove_rooms_folder, folder, os.getpid())
+        return _folders_of[key][0]
 
 
 def remove_rooms_folder(folder: Path, owner: int) -> None:

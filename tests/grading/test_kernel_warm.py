@@ -403,6 +403,16 @@ def test_a_grader_that_was_killed_leaves_no_process(grader):
     assert not folder.exists()
 
 
+def test_threads_that_ask_at_once_get_one_folder(monkeypatch):
+    slow = sandbox._remove_unused
+    monkeypatch.setattr(sandbox, "_remove_unused", lambda p: (time.sleep(0.1), slow(p)))
+    monkeypatch.setattr(sandbox, "_folders_of", {})
+    with ThreadPoolExecutor(4) as pool:
+        folders = set(pool.map(lambda _: sandbox.rooms_folder(), range(4)))
+    assert len(folders) == 1
+    sandbox.remove_rooms_folder(folders.pop(), os.getpid())
+
+
 # -- as somebody else ------------------------------------------------------------------------
 
 
