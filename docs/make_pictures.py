@@ -42,7 +42,7 @@ def main() -> None:
             pictures, model, [("owl", "teapot"), ("sailboat", "jellyfish")]
         ),
         "class_visualization": visualizations(
-            pictures, ["starfish", "tarantula", "sunflower", "butterfly", "goldfish", "umbrella"]
+            pictures, ["mushroom", "penguin", "hot-air balloon", "snail", "owl", "teapot"]
         ),
     }
     save(sheet(tiles), OUT / "lab.png")

@@ -17,6 +17,7 @@ from torch import nn
 from cs231n_utils.menagerie import CLASS_NAMES, draw, evaluate, sheet
 from cs231n_utils.menagerie.network import build_network
 from cs231n_utils.menagerie.train import RECIPES, Recipe, Stage
+from cs231n_utils.shipped import shipped_json
 
 
 @dataclass(frozen=True)
@@ -99,21 +100,33 @@ def write_card(
 ) -> bool:
     """Measure, write MODEL_CARD.md and its pictures to `folder`; True if all bars hold.
 
-    networks: "standard" and "robust". witness: a network of another seed that is not shipped.
+    networks: "standard" and "robust", as shipped. witness: a network of another seed that isn't.
     logs: for each network the log that its training left.
     """
+    files = shipped_json("manifest.json")["files"]
     folder.mkdir(parents=True, exist_ok=True)
     measured: dict[str, dict[str, Any]] = {}
     with Console(stderr=True).status("measuring") as status:
         for name, network in networks.items():
             status.update(f"measuring {name}: some minutes")
-            measured[name] = evaluate.measure(network, witness)
+            checksum = {"sha256": files[f"{name}.safetensors"]["sha256"]}  # whose card this is
+            measured[name] = checksum | evaluate.measure(network, witness)
         measured["witness"] = {"accuracy": evaluate.accuracy(witness)}
         status.update("drawing the pictures of the card")
         _pictures(networks, folder)
     (folder / "model_card.json").write_text(json.dumps(measured, indent=2) + "\n")
     (folder / "MODEL_CARD.md").write_text(_text(measured, logs))
-    return all(bar.met(bar.value(measured[name])) for bar in BARS for name in bar.networks)
+    return not missed(measured)
+
+
+def missed(measured: Mapping[str, dict[str, Any]]) -> list[str]:
+    """Name the bars that measured networks don't meet: what `model_card.json` holds."""
+    return [
+        f"{name}: {bar.name}"
+        for bar in BARS
+        for name in bar.networks
+        if not bar.met(bar.value(measured[name]))
+    ]
 
 
 def _text(measured: Mapping[str, dict[str, Any]], logs: Mapping[str, Path]) -> str:
@@ -149,7 +162,7 @@ def _text(measured: Mapping[str, dict[str, Any]], logs: Mapping[str, Path]) -> s
         "SqueezeNet 1.1 without its last ReLU, from scratch, by `cs231n train`; weights kept as",
         "float16. Batch norm was folded into the convolutions and the scores were centred over the",
         "classes. A shift is adversarial, of any length up to the one given, over the picture or",
-        "only beside the thing that it shows. The last epoch of both teaches them to depend on the",
+        "only beside the thing that it shows. The last epochs of both teach them to depend on the",
         "thing, which makes its mask a fair answer to where a saliency map should point.",
         "Minutes are of one core that had other work beside it.",
         "",

@@ -96,7 +96,7 @@ RECIPES = {
         seed=2,
         pictures=12_000,
         stages=(Stage(112, 8, 10.0), Stage(160, 2, 10.0), Stage(FULL_SIZE, 1, 10.0)),
-        finish=Stage(FULL_SIZE, 1, 8.0, beside=20.0),
+        finish=Stage(FULL_SIZE, 2, 16.0, beside=28.0),
         scale=26.0,
     ),
     # Never shipped: it testifies for the class visualizations that it had no part in.

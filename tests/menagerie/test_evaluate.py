@@ -1,11 +1,17 @@
 """The measurements behind the model card, held on networks whose figures are known."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from cs231n_utils.menagerie import CLASS_NAMES, card, evaluate
+from cs231n_utils.shipped import shipped_json
+
+CARD = Path(__file__).parents[2] / "docs" / "model_card.json"
 
 
 class Constant(nn.Module):
@@ -84,3 +90,19 @@ def test_each_bar_fails_beyond_its_limit(bar):
     worse = -0.01 if bar.least is not None else 0.01
     assert bar.met(limit)
     assert not bar.met(limit + worse)
+
+
+def test_the_card_is_of_the_networks_that_are_shipped():
+    measured, shipped = json.loads(CARD.read_text()), shipped_json("manifest.json")["files"]
+    for name in ("standard", "robust"):
+        assert measured[name]["sha256"] == shipped[f"{name}.safetensors"]["sha256"]
+
+
+def test_the_shipped_networks_meet_every_bar():
+    assert card.missed(json.loads(CARD.read_text())) == []
+
+
+def test_a_missed_bar_is_named():
+    measured = json.loads(CARD.read_text())
+    measured["robust"]["accuracy"] = 0.5
+    assert card.missed(measured) == ["robust: Accuracy on 2,000 fresh pictures"]
