@@ -275,37 +275,53 @@ def collect(
     cs231n grade
     cs231n grade ada_lovelace alan_turing --force
     cs231n grade --jobs 4 --quiet
-    cs231n grade --run-name midterm
+    cs231n grade --from moodle_download.zip
+    cs231n grade --scheduler tcp://10.0.0.1:8786
 """)
 def grade(
     students: Annotated[list[str] | None, typer.Argument(
         help="Whom to grade; everyone unless given.", show_default=False)] = None,
+    sources: Annotated[list[Path] | None, typer.Option(
+        "--from", metavar="ARCHIVE_OR_FOLDER", help="Collect these first: zips as learning "
+        "platforms give them, or folders of notebooks.", show_default=False)] = None,
     force: Annotated[bool, typer.Option(
         "--force", help="Grade also what is unchanged since it was graded.")] = False,
     jobs: Annotated[int | None, typer.Option(
-        "--jobs", "-j", min=1, help="Kernels beside each other.",
-        show_default="processors")] = None,
+        "--jobs", "-j", min=1, help="Workers on this machine.", show_default="processors")] = None,
+    scheduler: Annotated[str | None, typer.Option(
+        metavar="ADDRESS", help="Grade on the workers of this Dask scheduler.",
+        show_default="a cluster of this machine's own")] = None,
     sandbox: Annotated[str | None, typer.Option(
         metavar="KIND", help="bubblewrap, or none: students' code runs as you then, and every "
         "result says so.", show_default="bubblewrap")] = None,
     run_name: Annotated[str | None, typer.Option(
         metavar="NAME", help="The same name asks the same questions.",
-        show_default="a new one")] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
+        show_default="that of a run that was cut off, or a new one")] = None,
+    demos: Annotated[bool, typer.Option(
+        "--demos", help="Run the demonstrations too, which no mark depends on.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the end.")
+                     ] = False,
+    as_json: Annotated[bool, typer.Option(
+        "--json", help="One JSON document in place of all else.")] = False,
     course: CourseOption = None,
 ) -> None:
     """Grade what was handed in, through nbgrader, into the course's gradebook.
 
     Students' code runs in a sandbox and only gives arrays back; they are judged outside of it.
-    Exit code 0 only if everything has a mark.
+    Stopped at any point, the next run goes on where it stood. Exit code 0 only if everything has a
+    mark.
     """
-    from cs231n_utils.grading.results import read_results
-    from cs231n_utils.grading.terminal import print_summary
+    from cs231n_utils.grading.collect import collect as collect_into
+    from cs231n_utils.grading.terminal import print_collection
 
     found = the_course(course)
-    complete = _grade(found, students or None, force, jobs, quiet, sandbox, run_name)
-    print_summary(out(), read_results(found, students or None))
-    raise typer.Exit(0 if complete else 1)
+    if sources:
+        collection = collect_into(found, sources)
+        if not as_json and not quiet:
+            print_collection(out(), collection)
+    code = _grade(found, students or None, quiet, as_json, force=force, workers=jobs,
+                  scheduler=scheduler, sandbox=sandbox, run_name=run_name, demos=demos)
+    raise typer.Exit(code)
 
 
 @command(INSTRUCTOR, """
@@ -354,9 +370,10 @@ def demo(
         made, samples = set_up_demo(found, folder or found.root / "demo")
     console.print(f"A class of {len(samples)} made-up students in [bold]"
                   f"{escape(str(made.root))}[/].", highlight=False)
-    complete = _grade(made, None, force=True, jobs=jobs, quiet=False, sandbox=_for_demo(console))
-    _report(read_results(made), made.root / "report", table=True)
-    raise typer.Exit(0 if complete else 1)
+    code = _grade(made, None, force=True, workers=jobs, sandbox=_for_demo(console))
+    if code != INTERRUPTED:
+        _report(read_results(made), made.root / "report", table=True)
+    raise typer.Exit(code)
 
 
 def _for_demo(console: Console) -> str | None:
@@ -375,37 +392,25 @@ def _for_demo(console: Console) -> str | None:
     return "none"
 
 
-def _grade(
-    course: Course, students: list[str] | None, force: bool, jobs: int | None, quiet: bool,
-    sandbox: str | None = None, run_name: str | None = None,
-) -> bool:
-    """Grade with a progress bar; True if all that was graded has a mark."""
+def _grade(course: Course, students: list[str] | None, quiet: bool = False, as_json: bool = False,
+           **settings: Any) -> int:
+    """Grade, show how it goes and what came of it; gives the exit code."""
     from cs231n_utils.grading.grade import grade as grade_class
-    from cs231n_utils.grading.grade import log_path, plan
-    from cs231n_utils.grading.terminal import STYLES, counting
+    from cs231n_utils.grading.grade import log_path
+    from cs231n_utils.grading.tally import tally
+    from cs231n_utils.grading.terminal import Watching, print_run
 
     console = out()
-    total = len(plan(course, students, force).graded)
-    with counting(console, quiet) as progress:
-        task = progress.add_task("grading", total=total)
-
-        def on_graded(graded: Any) -> None:
-            style = STYLES[graded.status]
-            progress.update(task, advance=1, description=f"{graded.job.student:20.20}")
-            if not graded.status.has_mark:
-                progress.console.print(f"[{style}]{graded.status}[/] {escape(graded.job.student)}, "
-                                       f"{graded.job.exercise}: {escape(graded.reason)}")
-
-        run = grade_class(course, students, force=force, workers=jobs, sandbox=sandbox,
-                          run_name=run_name, on_graded=on_graded)
-        progress.update(task, description="graded")
-    if run.unchanged:
-        console.print(f"{len(run.unchanged)} notebooks are unchanged since they were graded; "
-                      "--force grades them again.", highlight=False)
-    if not run.complete:
-        console.print(f"Some have no mark. The log: {escape(str(log_path(course)))}",
-                      highlight=False)
-    return run.complete
+    with Watching(console, quiet or as_json) as watching:
+        run = grade_class(course, students, observer=watching, **settings)
+    counted = tally(course, run, students)
+    if as_json:
+        print(counted.to_json())
+    else:
+        print_run(console, counted, log_path(course))
+    if run.interrupted:
+        return INTERRUPTED
+    return 0 if run.complete else 1
 
 
 def _report(results: ClassResults, folder: Path, table: bool) -> None:

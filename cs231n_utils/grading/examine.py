@@ -11,8 +11,8 @@ import hmac
 import os
 import secrets
 import stat
-import threading
 import time
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -21,10 +21,6 @@ from cs231n_utils.grading.course import Course
 
 RUN_SETTING = "CS231N_RUN"
 _SECRET_BYTES = 32
-
-# torch's random numbers and its number of threads belong to the whole process, and both probes
-# and judges set them.
-_one_at_a_time = threading.Lock()
 
 
 class GraderFaultError(Exception):
@@ -78,24 +74,24 @@ def seed_of(secret: bytes, run: str, exercise: str) -> int:
 
 
 class Examiner:
-    """Asks an exercise's questions and judges the answers, for one run."""
+    """Asks an exercise's questions and judges the answers, for one run.
 
-    def __init__(self, secret: bytes, run: str, exercises: Any = None) -> None:
-        if exercises is None:
-            from cs231n_utils import exercises as own
-        self._exercises = exercises or own
-        self._secret, self.run = secret, run
+    ``seeds`` gives each exercise's seed, so that whoever asks and judges needn't know the secret.
+    One thread only: torch's random numbers and its number of threads belong to the whole process,
+    and both probes and judges set them.
+    """
+
+    def __init__(self, seeds: Callable[[str], int], run: str, exercises: Any) -> None:
+        self._exercises = exercises
+        self._seeds, self.run = seeds, run
 
     def probes(self, exercise: str) -> Any:
-        """The probes; the same for everyone in this run."""
-        with _one_at_a_time:
-            return self._exercises.make_probes(exercise, seed_of(self._secret, self.run, exercise))
+        """The probes; the same objects for everyone in this run, as judges' caches go by them."""
+        return _probes(self._exercises, exercise, self._seeds(exercise))
 
     def questions(self, exercise: str) -> bytes:
         """The probes as they are sent."""
-        from cs231n_utils.exercises.transport import pack_probes
-
-        return pack_probes(self.probes(exercise))
+        return _questions(self._exercises, exercise, self._seeds(exercise))
 
     def read(self, exercise: str, raw: bytes) -> Any:
         """The answer in what came back.
@@ -126,10 +122,21 @@ class Examiner:
 
         probes = self.probes(exercise)
         try:
-            with _one_at_a_time:
-                return self._exercises.judge(exercise, probes, answer.observations)
+            return self._exercises.judge(exercise, probes, answer.observations)
         except CheckerFault as error:
             raise GraderFaultError(str(error)) from error
+
+
+@lru_cache(maxsize=8)
+def _probes(exercises: Any, exercise: str, seed: int) -> Any:
+    return exercises.make_probes(exercise, seed)
+
+
+@lru_cache(maxsize=8)
+def _questions(exercises: Any, exercise: str, seed: int) -> bytes:
+    from cs231n_utils.exercises.transport import pack_probes
+
+    return pack_probes(_probes(exercises, exercise, seed))
 
 
 def read_file(path: Path, limit: int) -> bytes:

@@ -22,12 +22,13 @@ import ast
 import html
 import os
 import re
-from collections.abc import Mapping
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from nbformat.v4 import new_code_cell, new_notebook, new_output
-from traitlets import Unicode
+from traitlets import Bool, Unicode
 
 from cs231n_utils.grading.client import Client
 from cs231n_utils.grading.course import FUNCTIONS, MAX_POINTS
@@ -36,6 +37,7 @@ from cs231n_utils.grading.examine import (
     GraderFaultError,
     UnreadableAnswerError,
     read_secret,
+    seed_of,
     this_run,
 )
 from cs231n_utils.grading.pages import make_safe
@@ -51,7 +53,7 @@ from cs231n_utils.grading.submission import (
     read_notebook,
 )
 
-__all__ = ["Execute", "GraderFaultError", "execute_notebook", "needed_for_marks"]
+__all__ = ["Execute", "GraderFaultError", "needed_for_marks"]
 
 # The first cell's choice of a network: NETWORK = "squeezenet1_1"
 _SWITCH = re.compile(r"^(NETWORK\s*=\s*)[^#\n]*?(?=\s*(?:#|$))", re.MULTILINE)
@@ -69,8 +71,8 @@ class Execute(Client):
                        ).tag(config=True)
     exercises = Unicode("cs231n_utils.exercises", help="the module that asks and judges"
                         ).tag(config=True)
-    source_notebook = Unicode("", help="the course's own notebook, where it isn't found by itself")
-    course_folder = Unicode("", help="the course's root, where it isn't found by itself")
+    demos = Bool(False, help="run the demonstrations too, which no mark depends on"
+                 ).tag(config=True)
 
     def preprocess(self, nb: Any, resources: Any = None, km: Any = None) -> tuple[Any, Any]:
         """Run the notebook, judge what its function did, and leave the verdict in its check cell.
@@ -88,7 +90,7 @@ class Execute(Client):
         exercise = _exercise(resources)
         self.kind = chosen(self.sandbox)
         require(self.kind)
-        self.hidden = tuple(Path(f) for f in [self._course_root()] if f)
+        self.hidden = self.course_folders()
         own = self.own_cells(exercise)
         checks = [index for index, cell in enumerate(nb.cells)
                   if is_check(cell) and grade_id(cell) in FUNCTIONS]
@@ -126,15 +128,14 @@ class Execute(Client):
 
     def examiner(self) -> Examiner:
         """Who asks and judges in this run."""
-        from importlib import import_module
-
         root = self._course_root()
         secret = read_secret(Path(root, ".cs231n", "secret")) if root else os.urandom(32)
-        return Examiner(secret, self.run_name or this_run(), import_module(self.exercises))
+        run = self.run_name or this_run()
+        return Examiner(partial(seed_of, secret, run), run, import_module(self.exercises))
 
     def ask(self, nb: Any, check: int, own: frozenset[str], questions: bytes) -> bytes:
         """Run what the check at this place needs, and return what the function answered."""
-        order = sorted(needed_for_marks(nb, own))
+        order = sorted(needed_for_marks(nb, own, self.demos))
         function = FUNCTIONS[grade_id(nb.cells[check])]
         return self.run(nb, order, check, function, questions)
 
@@ -146,11 +147,16 @@ class Execute(Client):
 
     def own_cells(self, exercise: str) -> frozenset[str]:
         """The sources of all cells that the course hands out; none where it isn't at hand."""
-        path = self.source_notebook or self._find_source(exercise)
+        path = Path(self._find_source(exercise))
         try:
-            return frozenset(cell.source.strip() for cell in read_notebook(Path(path)).cells)
+            return frozenset(cell.source.strip() for cell in read_notebook(path).cells)
         except UnreadableNotebookError:
             return frozenset()
+
+    def course_folders(self) -> tuple[Path, ...]:
+        """What a kernel may not see even where it lies in what kernels are shown."""
+        root = self._course_root()
+        return (Path(root),) if root else ()
 
     def _coursedir(self) -> Any:
         """nbgrader's course directory, above the converter that this step works for."""
@@ -160,8 +166,8 @@ class Execute(Client):
         return above.coursedir if above is not None else None
 
     def _course_root(self) -> str:
-        coursedir = None if self.course_folder else self._coursedir()
-        return str(coursedir.root) if coursedir is not None else self.course_folder
+        coursedir = self._coursedir()
+        return str(coursedir.root) if coursedir is not None else ""
 
     def _find_source(self, exercise: str) -> str:
         course = self._coursedir()
@@ -197,8 +203,7 @@ class Execute(Client):
         cells = [new_code_cell(f"def {FUNCTIONS[exercise]}(*args, **options): return None"),
                  new_code_cell("")]
         cells[1].source = "# the place of the check"
-        control = type(self)(parent=self.parent, config=self.config, log=self.log)
-        control.kind, control.hidden = self.kind, self.hidden
+        control = self.control()
         examiner = self.examiner()
         raw = control.run(new_notebook(cells=cells), [0], 1, FUNCTIONS[exercise],
                           examiner.questions(exercise))
@@ -206,6 +211,12 @@ class Execute(Client):
             return bool(examiner.read(exercise, raw).observations)
         except UnreadableAnswerError:
             return False
+
+    def control(self) -> Execute:
+        """Another of the same kind."""
+        control = type(self)(parent=self.parent, config=self.config, log=self.log)
+        control.kind, control.hidden = self.kind, self.hidden
+        return control
 
     def _undefined(self, nb: Any, check: int, own: frozenset[str]) -> dict[str, Any]:
         """The verdict where there is no function to call.
@@ -249,14 +260,8 @@ _ADVICE = {
 }
 
 
-def execute_notebook(executor: Execute, nb: Any, resources: Mapping[str, Any]) -> Any:
-    """The notebook as the executor leaves it; from data to data, so that it can run anywhere."""
-    executed, _ = executor.preprocess(nb, dict(resources))
-    return executed
-
-
-def needed_for_marks(nb: Any, own: frozenset[str]) -> set[int]:
-    """The places of the code cells that a mark can depend on.
+def needed_for_marks(nb: Any, own: frozenset[str], demos: bool = False) -> set[int]:
+    """The places of the code cells that a mark can depend on; with ``demos`` also of these.
 
     All but checks, demonstrations, what comes after the last check, and the course's own cells
     between the student's function and its check, which only show what the function does.
@@ -269,8 +274,8 @@ def needed_for_marks(nb: Any, own: frozenset[str]) -> set[int]:
     end = max((checks or [len(nb.cells)])[-1], last)  # the check may have been moved up
     return {
         index for index, cell in code
-        if index <= end and not is_demo(cell) and not is_check(cell)
-        and (index <= last or cell.source.strip() not in own)
+        if not is_check(cell) and (demos if is_demo(cell) else
+            index <= end and (index <= last or cell.source.strip() not in own))
     }
 
 

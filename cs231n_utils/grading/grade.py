@@ -1,76 +1,86 @@
-"""Grade a class: sanitise, execute, record.
+"""Grade a class: plan, send out, record.
 
-nbgrader's own converter does the first and the last step, one notebook at a time, so that a
-notebook which can't be graded takes nobody along, not even its neighbours in the same submission.
-In between, kernels run beside each other. Only this process writes to the gradebook.
+The coordinator. It decides what is to be graded, hands tasks to a fleet of workers (fleet.py; what
+they do is task.py), and records what comes back: first in the journal, then as an autograded
+notebook and in the gradebook, which nobody else writes to. Stopped at any point and started again
+it goes on where it stood.
 """
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
+import signal
+import threading
 import time
-import warnings
-from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import nbformat
-from nbconvert.writers import FilesWriter
-from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.converters import Autograde
 from nbgrader.coursedir import CourseDirectory
-from nbgrader.utils import setenv
-from sqlalchemy.exc import SQLAlchemyError
 
 from cs231n_utils.grading.course import Course, UserError
-from cs231n_utils.grading.examine import this_run
-from cs231n_utils.grading.execute import Execute, GraderFaultError, execute_notebook
+from cs231n_utils.grading.examine import course_secret, seed_of, this_run
 from cs231n_utils.grading.faults import clear_fault, note_fault
+from cs231n_utils.grading.fleet import Fleet, Working, open_fleet
+from cs231n_utils.grading.gradebook import Marks, config_as_json
+from cs231n_utils.grading.journal import Entry, Journal, Stamp, sole_grader, stamp_of
 from cs231n_utils.grading.results import Status, read_result
 from cs231n_utils.grading.sandbox import chosen, require
-from cs231n_utils.grading.submission import UnreadableNotebookError, read_notebook
+from cs231n_utils.grading.submission import MAX_BYTES
+from cs231n_utils.grading.task import Job, Outcome, Settings, Task, not_graded, package_digest
+
+_BATCH, _BATCH_SECONDS = 25, 1.0
+"""Outcomes, and how long they may wait, until they are recorded together."""
 
 
 @dataclass(frozen=True)
-class Job:
-    """One notebook to grade."""
+class Plan:
+    """What is to be graded, and what is unchanged since it was."""
 
-    student: str
-    exercise: str
-
-
-@dataclass(frozen=True)
-class Graded:
-    """What became of one job, and how long its kernel took."""
-
-    job: Job
-    status: Status
-    points: float | None
-    reason: str = ""
-    seconds: float = 0.0
+    to_do: list[Job] = field(default_factory=list)
+    unchanged: list[Job] = field(default_factory=list)
 
 
 @dataclass
 class Run:
-    """A grading run: what was graded, what was left as it was."""
+    """A grading run: what was graded, what was left as it was, what is still to be done."""
 
-    graded: list[Graded] = field(default_factory=list)
+    name: str = ""
+    graded: list[Outcome] = field(default_factory=list)
     unchanged: list[Job] = field(default_factory=list)
+    left: int = 0
+    seconds: float = 0.0
+    interrupted: bool = False
 
     @property
     def complete(self) -> bool:
         """Does everything that was looked at have a mark?"""
-        return all(graded.status.has_mark for graded in self.graded)
+        return not self.left and all(outcome.status.has_mark for outcome in self.graded)
 
 
-OnGraded = Callable[[Graded], None]
+class Observer:
+    """Told how a run goes; this one doesn't listen."""
+
+    def planned(self, plan: Plan, name: str) -> None:
+        """What is going to be done, under which name."""
+
+    def graded(self, outcome: Outcome) -> None:
+        """One more is recorded in the journal."""
+
+    def looked(self, working: Mapping[str, Working]) -> None:
+        """What each worker does now."""
 
 
-def plan(course: Course, students: list[str] | None = None, force: bool = False) -> Run:
+# -- 1. plan ---------------------------------------------------------------------------------
+
+
+def plan(course: Course, students: list[str] | None = None, force: bool = False) -> Plan:
     """Which notebooks are to be graded; the others are unchanged since they were.
 
     Raises
@@ -78,6 +88,18 @@ def plan(course: Course, students: list[str] | None = None, force: bool = False)
     UserError
         If nobody submitted anything, or a named student didn't.
     """
+    journal = Journal(course)
+    try:
+        return _plan(course, students, force, journal.entries())
+    finally:
+        journal.close()
+
+
+def _plan(
+    course: Course, students: list[str] | None, force: bool,
+    entries: Mapping[tuple[str, str], Entry], marked: set[tuple[str, str]] | None = None,
+    adopt: Callable[[Job], None] = lambda job: None,
+) -> Plan:
     known = course.students()
     if not known:
         raise UserError(
@@ -87,18 +109,38 @@ def plan(course: Course, students: list[str] | None = None, force: bool = False)
     for student in students or []:
         if student not in known:
             raise UserError(f"No submission of {student!r}. There are: {', '.join(known)}.")
-    run = Run()
+    made = Plan()
     for student in students or known:
         for exercise in course.exercises:
             job = Job(student, exercise)
-            if force or not _is_graded(course, job):
-                run.graded.append(Graded(job, Status.NOT_GRADED, None))
+            entry = entries.get((student, exercise))
+            if force or (marked is not None and (student, exercise) not in marked):
+                current = False
+            elif entry is None:  # not by this journal; by plain `nbgrader autograde` perhaps
+                current = _graded_elsewhere(course, job)
+                if current:
+                    adopt(job)
             else:
-                run.unchanged.append(job)
-    return run
+                current = entry.recorded and entry.has_mark and _unchanged(course, job, entry.stamp)
+            (made.unchanged if current else made.to_do).append(job)
+    return made
 
 
-def _is_graded(course: Course, job: Job) -> bool:
+def _unchanged(course: Course, job: Job, stamp: Stamp) -> bool:
+    """Is what was handed in still what was graded, and the autograded notebook still there?"""
+    path = course.submission(job.student, job.exercise)
+    try:
+        found = path.stat()
+    except OSError:
+        return not stamp.digest
+    if not course.graded(job.student, job.exercise).is_file():
+        return False
+    if (found.st_mtime_ns, found.st_size) == (stamp.modified, stamp.size):
+        return True
+    return found.st_size == stamp.size and stamp_of(path, path.read_bytes()).digest == stamp.digest
+
+
+def _graded_elsewhere(course: Course, job: Job) -> bool:
     """Is there a mark that is newer than what was handed in?"""
     submitted = course.submission(job.student, job.exercise)
     graded = course.graded(job.student, job.exercise)
@@ -108,15 +150,20 @@ def _is_graded(course: Course, job: Job) -> bool:
     return newer and read_result(course, job.student, job.exercise).status.has_mark
 
 
+# -- 2. send out -----------------------------------------------------------------------------
+
+
 def grade(
     course: Course,
     students: list[str] | None = None,
     *,
     force: bool = False,
     workers: int | None = None,
+    scheduler: str | None = None,
     sandbox: str | None = None,
     run_name: str | None = None,
-    on_graded: OnGraded = lambda graded: None,
+    demos: bool = False,
+    observer: Observer | None = None,
 ) -> Run:
     """Grade what a course's students handed in.
 
@@ -124,235 +171,256 @@ def grade(
     ----------
     students : the ones to grade; all unless named.
     force : grade also what is unchanged since it was graded.
-    workers : kernels beside each other; as many as processors unless given, at most 8.
+    workers : processes on this machine, each with one kernel; as many as processors unless given.
+    scheduler : the address of a Dask scheduler whose workers are taken in place of those.
     sandbox : "bubblewrap" or "none"; as the course's configuration says unless given.
-    run_name : the same one asks the same questions; a new one unless given.
-    on_graded : called in this thread after each notebook.
+    run_name : the same one asks the same questions; that of a run that was cut off, or else a new
+        one unless given.
+    demos : run the demonstrations too, which no mark depends on.
+    observer : is told how it goes, in this thread.
 
     Raises
     ------
     UserError
-        If there is nothing to grade, the assignment has not been released, or there is no sandbox.
+        If there is nothing to grade, the assignment has not been released, there is no sandbox, or
+        something that a person has to see to keeps it from going on. What was graded until then is
+        kept.
     """
     configured = course.config.get("Execute", {}) if course.config is not None else {}
-    settings = {"sandbox": sandbox or str(configured.get("sandbox", "") or ""),
-                "run_name": run_name or str(configured.get("run_name", "") or "") or this_run()}
-    require(chosen(settings["sandbox"]))
-    run = plan(course, students, force)
-    jobs = [graded.job for graded in run.graded]
-    run.graded.clear()
-    require_released(course)
-    with _log_file(course) as log:
-        grader = _Grader(course, log, settings)
-        for graded in grader.grade_all(jobs, workers or min(os.cpu_count() or 1, 8)):
-            run.graded.append(graded)
-            on_graded(graded)
+    kind = chosen(sandbox or str(configured.get("sandbox", "") or ""))
+    if scheduler is None:
+        require(kind)
+    begin = time.monotonic()
+    with ExitStack() as stack:
+        # In this order, for `cs231n collect` and `cs231n release` are what a beginner needs first.
+        if not course.students():
+            _plan(course, students, force, {})
+        stack.enter_context(_interruptible())
+        scratch = stack.enter_context(sole_grader(course))
+        marks = Marks(course)
+        stack.callback(marks.close)
+        journal = Journal(course)
+        stack.callback(journal.close)
+        log = stack.enter_context(_log_file(course))
+        coordinator = _Coordinator(course, journal, marks, log, observer or Observer())
+        coordinator.catch_up()
+        made = _plan(course, students, force, journal.entries(), marks.recorded(),
+                     coordinator.adopt)
+        run = Run(name=run_name or str(configured.get("run_name", "") or "")
+                  or journal.unfinished() or this_run(), unchanged=made.unchanged,
+                  left=len(made.to_do))
+        if not made.to_do:
+            coordinator.observer.planned(made, run.name)
+            return run
+        coordinator.settings = _settings(course, run.name, str(kind), demos)
+        number = journal.begin(run.name, made.to_do)
+        coordinator.observer.planned(made, run.name)
+        try:
+            for outcome in coordinator.grade_all(made.to_do, scheduler, workers, scratch):
+                run.graded.append(outcome)
+                run.left -= 1
+            journal.end(number)
+        except KeyboardInterrupt:
+            run.interrupted = True
+        run.seconds = time.monotonic() - begin
     return run
 
 
-def require_released(course: Course) -> None:
-    """Make sure that the gradebook knows the assignment, or say how it comes to.
+def _settings(course: Course, run: str, kind: str, demos: bool) -> Settings:
+    """What all tasks have in common."""
+    config = course.config.copy()
+    config.Execute.sandbox, config.Execute.demos = kind, demos
+    nbgrader = Autograde(coursedir=CourseDirectory(config=config), config=config)
 
-    Raises
-    ------
-    UserError
-        If it doesn't, or can't be opened.
-    """
-    coursedir = CourseDirectory(config=course.config)
-    try:
-        with Gradebook(coursedir.db_url, coursedir.course_id) as gradebook:
-            gradebook.find_assignment(course.assignment)
-    except MissingEntry as error:
-        raise UserError(
-            f"The gradebook doesn't know {course.assignment!r} yet. Run `cs231n release` first."
-        ) from error
-    except SQLAlchemyError as error:
-        where = str(coursedir.db_url).rpartition("@")[2]  # without a user's password
-        raise UserError(f"The gradebook {where} can't be used: {_one_line(error)}") from error
+    def names(steps: list[Any]) -> tuple[str, ...]:
+        return tuple(step if isinstance(step, str) else f"{step.__module__}.{step.__qualname__}"
+                     for step in steps)
+
+    return Settings(
+        run, config_as_json(config), names(nbgrader.sanitize_preprocessors),
+        names(nbgrader.autograde_preprocessors), (str(course.root),), package_digest())
 
 
-class _Grader:
-    """The three steps, for one course."""
+class _Coordinator:
+    """Makes tasks, and records what becomes of them."""
 
-    def __init__(self, course: Course, log: logging.Logger, settings: dict[str, str]) -> None:
-        self.course = course
-        self.settings = settings
-        self.log = log
-        self.running: set[Execute] = set()
+    settings: Settings
 
-    def grade_all(self, jobs: list[Job], workers: int) -> Iterator[Graded]:
-        """Each job's outcome, in the order in which they end."""
-        waiting = list(reversed(jobs))
-        flying: dict[Future[Any], Job] = {}
-        pool = ThreadPoolExecutor(workers, thread_name_prefix="kernel")
+    def __init__(self, course: Course, journal: Journal, marks: Marks, log: logging.Logger,
+                 observer: Observer) -> None:
+        self.course, self.journal, self.marks = course, journal, marks
+        self.log, self.observer = log, observer
+        self.stamps: dict[Job, Stamp] = {}
+        self.unsent: list[Outcome] = []
+        self.waiting: list[Outcome] = []
+        self.recorded_at = time.monotonic()
+
+    def grade_all(self, jobs: list[Job], scheduler: str | None, workers: int | None,
+                  scratch: Path) -> Iterator[Outcome]:
+        """Each job's outcome, in the journal."""
+        there = [job for job in jobs
+                 if self.course.submission(job.student, job.exercise).is_file()]
+        missing = set(jobs) - set(there)
         try:
-            while waiting or flying:
-                while waiting and len(flying) < workers + 1:
-                    job = waiting.pop()
-                    started = self._start(job)
-                    if isinstance(started, Graded):
-                        yield started
-                    else:
-                        flying[pool.submit(self._execute, job, started)] = job
-                done, _ = wait(flying, return_when=FIRST_COMPLETED)
-                for future in done:
-                    yield self._finish(flying.pop(future), future)
-        except BaseException:  # Ctrl-C too: no kernel may outlive the run
-            for executor in list(self.running):
-                executor.stop()
-            raise
+            for job in jobs:
+                if job in missing:
+                    yield self._note(_missing(job))
+            if there:
+                count = min(workers or os.cpu_count() or 1, len(there))
+                with open_fleet(scheduler, count, scratch) as fleet:
+                    yield from self._grade_on(fleet, there)
         finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+            self.record()
 
-    # -- 1. sanitise -------------------------------------------------------------------------
+    def _grade_on(self, fleet: Fleet, jobs: list[Job]) -> Iterator[Outcome]:
+        def look() -> None:
+            self.observer.looked(fleet.working)
+            if time.monotonic() - self.recorded_at > _BATCH_SECONDS:
+                self.record()
 
-    def _start(self, job: Job) -> Any:
-        """The sanitised notebook, or the outcome where there is nothing to execute."""
-        try:
-            if not self.course.submission(job.student, job.exercise).is_file():
-                return self._missing(job)
-            read_notebook(self.course.submission(job.student, job.exercise))
-            converter = _Converter.of(self.course, job, self.log)
-            converter.sanitize()
-            return read_notebook(self.course.graded(job.student, job.exercise))
-        except UnreadableNotebookError as error:
-            return self._fault(job, str(error))
-        except Exception as error:
-            return self._fault(job, f"reading the submission failed: {_one_line(error)}", error)
+        for outcome in fleet.outcomes(self._tasks(jobs), look):
+            yield self._note(outcome)
+            while self.unsent:
+                yield self._note(self.unsent.pop())
+        while self.unsent:
+            yield self._note(self.unsent.pop())
 
-    def _missing(self, job: Job) -> Graded:
-        clear_fault(self.course, job.student, job.exercise)
-        self._write_marks(job, points=0.0)
-        return Graded(job, Status.MISSING, 0.0, "the notebook was not handed in")
-
-    # -- 2. execute --------------------------------------------------------------------------
-
-    def _execute(self, job: Job, notebook: Any) -> tuple[Any, float]:
-        """The executed notebook and the seconds that it took; runs in a thread of its own."""
-        begin = time.monotonic()
-        source = self.course.source / f"{job.exercise}.ipynb"
-        executor = Execute(config=self.course.config, log=self.log, source_notebook=str(source),
-                           course_folder=str(self.course.root), **self.settings)
-        self.running.add(executor)
-        try:
-            resources = {
-                "metadata": {"path": str(self.course.graded(job.student, job.exercise).parent)},
-                "nbgrader": {"notebook": job.exercise, "student": job.student},
-            }
-            return execute_notebook(executor, notebook, resources), time.monotonic() - begin
-        finally:
-            self.running.discard(executor)
+    def _tasks(self, jobs: list[Job]) -> Iterator[Task]:
+        """A task for each job, read when it is asked for."""
+        secret = course_secret(self.course)
+        for job in jobs:
+            path = self.course.submission(job.student, job.exercise)
+            try:
+                size = path.stat().st_size
+                raw = path.read_bytes() if size <= MAX_BYTES else b""
+                self.stamps[job] = stamp_of(path, raw)
+            except OSError as error:
+                self.unsent.append(not_graded(job, f"{path.name} can't be read: {error.strerror}"))
+                continue
+            if size > MAX_BYTES:
+                self.unsent.append(not_graded(
+                    job, f"{path.name} has {size / 1e6:.0f} MB, more than the "
+                    f"{MAX_BYTES / 1e6:.0f} MB that a notebook may have. Clear its outputs and "
+                    "save it again."))
+                continue
+            seed = seed_of(secret, self.settings.run, job.exercise)
+            yield Task(job, raw, self.marks.sources[job.exercise], self.settings, seed)
 
     # -- 3. record ---------------------------------------------------------------------------
 
-    def _finish(self, job: Job, future: Future[Any]) -> Graded:
+    def _note(self, outcome: Outcome) -> Outcome:
+        """Put an outcome into the journal; the gradebook gets it with a few others."""
+        if outcome.log or not outcome.status.has_mark:
+            level = logging.WARNING if outcome.status.has_mark else logging.ERROR
+            self.log.log(level, "%s, %s: %s\n%s", outcome.job.student, outcome.job.exercise,
+                         outcome.reason, outcome.log)
+        stamp = self.stamps.pop(outcome.job, Stamp())
+        self.journal.add(outcome, stamp, self.settings.run)
+        self.waiting.append(outcome)
+        if len(self.waiting) >= _BATCH:
+            self.record()
+        self.observer.graded(outcome)
+        return _light(outcome)
+
+    def catch_up(self) -> None:
+        """Record what an earlier run graded and could not record any more."""
+        while left := self.journal.unrecorded(_BATCH):
+            self.waiting = left
+            self.record()
+
+    def record(self) -> None:
+        """Autograded notebooks, then the gradebook, then the journal: it has them."""
+        self.recorded_at = time.monotonic()
+        if not self.waiting:
+            return
         try:
-            notebook, seconds = future.result()
-            _Converter.of(self.course, job, self.log).record(notebook)
-        except GraderFaultError as error:
-            return self._fault(job, str(error))
-        except Exception as error:
-            return self._fault(job, f"the grader failed: {_one_line(error)}", error)
-        clear_fault(self.course, job.student, job.exercise)
-        result = read_result(self.course, job.student, job.exercise)
-        reason = "; ".join(result.mistakes)
-        return Graded(job, result.status, result.points, reason, seconds)
+            for outcome in self.waiting:
+                self._write(outcome)
+        except OSError as error:
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            raise UserError(
+                f"{error.filename} can't be written: {error.strerror}.\n"
+                + ("Make room" if full else "See to that") + " and run this again. No mark is "
+                "lost: it goes on where it stood.") from error
+        self.marks.write(self.waiting)
+        self.journal.recorded(self.waiting)
+        self.waiting = []
 
-    def _fault(self, job: Job, reason: str, error: BaseException | None = None) -> Graded:
-        """Note that there is no mark, and why; an older mark must not stand for this one."""
-        self.log.error("%s, %s: %s", job.student, job.exercise, reason, exc_info=error)
-        note_fault(self.course, job.student, job.exercise, reason)
-        graded = self.course.graded(job.student, job.exercise)
-        graded.unlink(missing_ok=True)
-        try:
-            self._write_marks(job, points=None)
-        except Exception as second:
-            self.log.error("the gradebook can't be written: %s", second, exc_info=second)
-        return Graded(job, Status.NOT_GRADED, None, reason)
+    def _write(self, outcome: Outcome) -> None:
+        student, exercise = outcome.job.student, outcome.job.exercise
+        path = self.course.graded(student, exercise)
+        if not outcome.notebook:  # an older mark must not stand for this one
+            path.unlink(missing_ok=True)
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _replace(path, zlib.decompress(outcome.notebook),
+                     0o664 if self.marks.coursedir.groupshared else 0o444)
+        if outcome.status.has_mark:
+            clear_fault(self.course, student, exercise)
+        else:
+            note_fault(self.course, student, exercise, outcome.reason)
 
-    def _write_marks(self, job: Job, points: float | None) -> None:
-        """Set the automatic mark of all of a notebook's cells; None asks for a person."""
-        coursedir = CourseDirectory(config=self.course.config)
-        with Gradebook(coursedir.db_url, coursedir.course_id) as gradebook:
-            gradebook.update_or_create_student(job.student)
-            gradebook.update_or_create_submission(self.course.assignment, job.student)
-            notebook = gradebook.find_submission_notebook(
-                job.exercise, self.course.assignment, job.student
-            )
-            for grade in notebook.grades:
-                grade.auto_score = points
-                grade.needs_manual_grade = points is None
-            gradebook.db.commit()
+    def adopt(self, job: Job) -> None:
+        """Take a mark that came about without the journal into it."""
+        path = self.course.submission(job.student, job.exercise)
+        found = read_result(self.course, job.student, job.exercise)
+        lost = tuple((each.title, each.lost) for each in found.findings if each.passed is False)
+        outcome = Outcome(job, found.status, found.points, found.max_points, mistakes=lost)
+        self.journal.adopt(outcome, stamp_of(path, path.read_bytes()))
 
 
-class _Converter(Autograde):  # type: ignore[misc]
-    """nbgrader's Autograde for one notebook, with the execution taken out of its middle."""
-
-    course: Course
-    job: Job
-
-    @classmethod
-    def of(cls, course: Course, job: Job, log: logging.Logger) -> _Converter:
-        coursedir = CourseDirectory(
-            config=course.config,
-            assignment_id=course.assignment,
-            student_id=job.student,
-            notebook_id=job.exercise,
-        )
-        converter = cls(coursedir=coursedir, config=course.config, log=log)
-        converter.course, converter.job = course, job
-        converter.writer = FilesWriter(parent=converter, config=converter.config)
-        converter.exporter = converter.exporter_class(parent=converter, config=converter.config)
-        return converter
-
-    def sanitize(self) -> None:
-        """Copy the submission to the autograded folder, with the course's own cells restored."""
-        self.notebooks = [str(self.course.submission(self.job.student, self.job.exercise))]
-        self.force = True
-        self.init_destination(self.course.assignment, self.job.student)
-        self.init_assignment(self.course.assignment, self.job.student)
-        self._convert(sanitizing=True)
-
-    def record(self, executed: Any) -> None:
-        """Write an executed notebook to the autograded folder and its points to the gradebook."""
-        path = self.course.graded(self.job.student, self.job.exercise)
-        nbformat.write(executed, path)
-        self.notebooks = [str(path)]
-        self._convert(sanitizing=False)
-        self.set_permissions(self.course.assignment, self.job.student)
-
-    def _convert(self, sanitizing: bool) -> None:
-        self._sanitizing = sanitizing
-        self._init_preprocessors()
-        if not sanitizing:
-            self.exporter._preprocessors = [
-                step for step in self.exporter._preprocessors if not isinstance(step, Execute)
-            ]
-        with setenv(NBGRADER_EXECUTION="autograde"):
-            super(Autograde, self).convert_single_notebook(self.notebooks[0])
-        self._sanitizing = True
+def _missing(job: Job) -> Outcome:
+    return Outcome(job, Status.MISSING, 0.0, reason="the notebook was not handed in")
 
 
-def _one_line(error: BaseException) -> str:
-    text = str(error).strip()
-    return f"{type(error).__name__}: {text.splitlines()[0]}" if text else type(error).__name__
+def _light(outcome: Outcome) -> Outcome:
+    """An outcome without what a whole class of them would fill the memory with."""
+    return Outcome(outcome.job, outcome.status, outcome.points, outcome.max_points,
+                   outcome.reason, wall_seconds=outcome.wall_seconds,
+                   processor_seconds=outcome.processor_seconds)
+
+
+def _replace(path: Path, content: bytes, mode: int) -> None:
+    """Write a file whole or not at all, and on the disk when this returns."""
+    fresh = path.with_name(f".{path.name}.new")
+    try:
+        fresh.unlink(missing_ok=True)
+        with fresh.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.chmod(mode)
+        fresh.replace(path)
+    except OSError:
+        with suppress(OSError):
+            fresh.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Have SIGTERM, which clusters and systems stop programs with, do what Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager
 def _log_file(course: Course) -> Iterator[logging.Logger]:
-    """nbgrader's and our own log of this run, in the course's private folder."""
-    path = log_path(course)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """The log of this run, in the course's private folder."""
     log = logging.getLogger("cs231n.grade")
     log.setLevel(logging.INFO)
     log.propagate = False
-    handler = logging.FileHandler(path, mode="w", encoding="utf-8")
+    handler = logging.FileHandler(log_path(course), mode="w", encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     log.addHandler(handler)
     try:
-        with warnings.catch_warnings():  # nbgrader's, about its own use of the database
-            warnings.simplefilter("ignore")
-            yield log
+        yield log
     finally:
         log.removeHandler(handler)
         handler.close()

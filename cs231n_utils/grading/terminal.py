@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from rich.console import Console
+from rich.columns import Columns
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
 from rich.markup import escape
 from rich.padding import Padding
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from cs231n_utils.grading.collect import Collection
+from cs231n_utils.grading.fleet import Working
+from cs231n_utils.grading.grade import Observer, Plan
 from cs231n_utils.grading.report import NO_MARK, SIGNS, TITLES, show_points
 from cs231n_utils.grading.results import ClassResults, ExerciseResult, Status
+from cs231n_utils.grading.tally import Tally
+from cs231n_utils.grading.task import Outcome
 
 STYLES = {
     Status.PASSED: "green",
@@ -39,21 +40,60 @@ STYLES = {
 }
 
 
-@contextmanager
-def counting(console: Console, quiet: bool = False) -> Iterator[Progress]:
-    """A progress bar with a count, the time it took and the time that is left."""
-    progress = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        console=console,
-        disable=quiet,
-    )
-    with progress:
-        yield progress
+class Watching(Observer):
+    """A run as it goes: how many of each status, rate, time left, and what each worker does."""
+
+    def __init__(self, console: Console, quiet: bool = False) -> None:
+        self.console, self.quiet = console, quiet
+        self.counts: Counter[Status] = Counter()
+        self.ends: deque[float] = deque(maxlen=200)
+        self.total, self.name = 0, ""
+        self.working: Mapping[str, Working] = {}
+        self.live = Live(console=console, get_renderable=self._show, refresh_per_second=4,
+                         transient=True)
+
+    def __enter__(self) -> Watching:
+        if not self.quiet:
+            self.live.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.live.stop()
+
+    def planned(self, plan: Plan, name: str) -> None:
+        self.total, self.name = len(plan.to_do), name
+        self.ends.append(time.monotonic())
+
+    def graded(self, outcome: Outcome) -> None:
+        self.counts[outcome.status] += 1
+        self.ends.append(time.monotonic())
+        if not outcome.status.has_mark and not self.quiet:
+            self.console.print(
+                f"[{STYLES[outcome.status]}]{outcome.status}[/] {escape(outcome.job.student)}, "
+                f"{outcome.job.exercise}: {escape(outcome.reason)}", highlight=False)
+
+    def looked(self, working: Mapping[str, Working]) -> None:
+        self.working = working
+
+    def _show(self) -> Group:
+        if not self.total:
+            return Group(Text("looking at what was handed in"))
+        done = self.counts.total()
+        span = self.ends[-1] - self.ends[0]
+        rate = (len(self.ends) - 1) / span if span > 0 else 0.0
+        left = f"{(self.total - done) / rate:.0f} s left" if rate else "starting workers"
+        counts = Text(", ").join(Text(f"{count} {status}", STYLES[status])
+                                 for status, count in self.counts.items())
+        lines: list[RenderableType] = [
+            Columns([ProgressBar(self.total, done, width=30),
+                     Text(f"{done} of {self.total}, {60 * rate:.0f} a minute, {left}")]),
+            counts,
+        ]
+        now = time.monotonic()
+        lines += [Text(f"  worker {number}: {each.job.student}, {each.job.exercise}, "
+                       f"{now - each.since:.0f} s", "dim", no_wrap=True)
+                  for number, each in enumerate(list(self.working.values())[:8], 1)]
+        return Group(*lines)
 
 
 @contextmanager
@@ -118,6 +158,42 @@ def print_summary(console: Console, results: ClassResults) -> None:
     for student, result in results.needs_person:
         console.print(f"[magenta]needs a person[/] {escape(student)}, {result.exercise}: "
                       f"{escape(result.reason)}", highlight=False)
+
+
+def print_run(console: Console, tally: Tally, log: Path) -> None:
+    """What came of a run: counts, points, the commonest mistakes, what needs a person, time."""
+    counts = ", ".join(f"[{STYLES[status]}]{count} {status}[/]"
+                       for status, count in tally.counts.items())
+    console.print(f"Exercises: {counts or 'none'}")
+    most = max(tally.points.values(), default=0)
+    for (low, high), count in tally.points.items():
+        bar = "\N{FULL BLOCK}" * round(40 * count / most) if most else ""
+        console.print(f"  {low:>2} to {high:<2} points  {bar} {count}", highlight=False)
+    if tally.mistakes:
+        table = Table(title="Commonest mistakes", title_justify="left")
+        for name in ("notebooks", "points lost"):
+            table.add_column(name, justify="right")
+        table.add_column("exercise")
+        table.add_column("mistake", overflow="fold", ratio=1)
+        for mistake in tally.mistakes[:8]:
+            table.add_row(str(mistake.count), show_points(mistake.lost),
+                          TITLES.get(mistake.exercise, mistake.exercise), Text(mistake.mistake))
+        console.print(table)
+    for job, reason in tally.needs_person:
+        console.print(f"[magenta]needs a person[/] {escape(job.student)}, {job.exercise}: "
+                      f"{escape(reason)}", highlight=False)
+    if tally.unchanged:
+        console.print(f"{tally.unchanged} notebooks are unchanged since they were graded; "
+                      "--force grades them again.", highlight=False)
+    if tally.graded:
+        console.print(f"{tally.graded} notebooks in {tally.seconds:.1f} s, "
+                      f"{tally.seconds / tally.graded:.2f} s each; run {escape(tally.run)}",
+                      highlight=False)
+    if tally.left:
+        console.print(f"[yellow]Stopped: {tally.left} notebooks are left.[/] Run it again to go "
+                      "on.", highlight=False)
+    if tally.needs_person:
+        console.print(f"Some have no mark. The log: {escape(str(log))}", highlight=False)
 
 
 def print_result(console: Console, result: ExerciseResult, source: Path | None = None) -> None:
