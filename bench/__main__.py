@@ -6,16 +6,10 @@ Exit code 1 if a bar is missed. `python -m bench --quick` takes fewer rounds and
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
 import statistics
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from pathlib import Path
 
-import captum
 import matplotlib
 import torch
 from rich.console import Console
@@ -27,19 +21,12 @@ from cs231n_utils.grading.sandbox import problem
 
 from . import kernels, subjects
 from .clock import Duel
+from .results import Row, keep
 
-HERE = Path(__file__).parent
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the result; without a bar it is only told."""
-
-    what: str
-    value: str
-    bar: str = ""
-    met: bool = True
-    detail: str = ""
+HOW = (
+    "Processor time, one thread. Two sides are measured in turn; a ratio is the median of the "
+    "rounds' ratios."
+)
 
 
 def measure(quick: bool, progress: Progress) -> Iterator[Row]:
@@ -121,42 +108,6 @@ def checks(seeds: range, tick: subjects.Tick) -> Iterator[Row]:
     yield from rows
 
 
-def machine() -> dict[str, str | int]:
-    """What the figures depend on."""
-    model = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        names = [line for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
-        model = names[0].split(":")[1].strip() if names else model
-    return {
-        "processor": model,
-        "cores": os.cpu_count() or 0,
-        "threads used": torch.get_num_threads(),
-        "system": platform.system(),
-        "python": platform.python_version(),
-        "torch": str(torch.__version__),
-        "captum": captum.__version__,
-    }
-
-
-def markdown(rows: list[Row], where: dict[str, str | int]) -> str:
-    """RESULTS.md: written by this command only."""
-    lines = [
-        "# Speed",
-        "",
-        "Written by `make bench`. Processor time, one thread. Two sides are measured in turn; a",
-        "ratio is the median of the rounds' ratios.",
-        "",
-        "| what | measured | bar | | detail |",
-        "| --- | ---: | ---: | --- | --- |",
-    ]
-    for row in rows:
-        met = ("met" if row.met else "**missed**") if row.bar else ""
-        lines.append(f"| {row.what} | {row.value} | {row.bar} | {met} | {row.detail} |")
-    lines += ["", "Measured with " + ", ".join(f"{k} {v}" for k, v in where.items()) + "."]
-    return "\n".join(lines) + "\n"
-
-
 def table(rows: list[Row]) -> Table:
     """The same for the terminal."""
     shown = Table("what", "measured", "bar", "detail", title="Speed")
@@ -177,13 +128,7 @@ def main() -> int:
         rows = list(measure(quick, progress))
     Console().print(table(rows))
     if not quick:
-        where = machine()
-        (HERE / "RESULTS.md").write_text(markdown(rows, where), encoding="utf-8")
-        record = {"machine": where, "rows": [asdict(row) for row in rows]}
-        (HERE / "RESULTS.json").write_text(
-            json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
-        )
-        print("Written: bench/RESULTS.md, bench/RESULTS.json")
+        keep("Speed", "`make bench`", HOW, rows)
     return 0 if all(row.met for row in rows) else 1
 
 

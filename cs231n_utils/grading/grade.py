@@ -290,6 +290,9 @@ class _Coordinator:
         secret = course_secret(self.course)
         for job in jobs:
             path = self.course.submission(job.student, job.exercise)
+            if path.is_symlink():
+                self.unsent.append(not_graded(job, f"{path.name} is a link, not a notebook"))
+                continue
             try:
                 size = path.stat().st_size
                 raw = path.read_bytes() if size <= MAX_BYTES else b""

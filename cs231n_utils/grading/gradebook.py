@@ -31,7 +31,7 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from cs231n_utils.grading.course import Course, UserError
 from cs231n_utils.grading.results import Status
-from cs231n_utils.grading.submission import UnreadableNotebookError, read_notebook
+from cs231n_utils.grading.submission import UnreadableNotebookError, grade_id, read_notebook
 from cs231n_utils.grading.task import Outcome, Source, SourceCell, one_line
 
 BUSY_SECONDS = 30.0
@@ -91,10 +91,13 @@ class Marks:
         )
         try:
             path = self.course.source / f"{notebook.name}.ipynb"
-            own = frozenset(cell.source.strip() for cell in read_notebook(path).cells)
+            course = read_notebook(path).cells
         except UnreadableNotebookError:
-            own = frozenset()
-        return Source(self.course.assignment, notebook.name, notebook.kernelspec or "", cells, own)
+            course = []
+        own = frozenset(cell.source.strip() for cell in course)
+        texts = tuple(grade_id(cell) or cell.source.strip() for cell in course)
+        return Source(self.course.assignment, notebook.name, notebook.kernelspec or "", cells, own,
+                      texts)
 
     def close(self) -> None:
         """Let go of it."""

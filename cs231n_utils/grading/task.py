@@ -77,13 +77,18 @@ class SourceCell:
 
 @dataclass(frozen=True)
 class Source:
-    """The course's part of one exercise's notebook. ``own``: the sources of all its cells."""
+    """The course's part of one exercise's notebook.
+
+    ``own`` are the sources of all its cells; ``texts`` the same from top to bottom, a cell's id in
+    place of its source where it has one.
+    """
 
     assignment: str
     exercise: str
     kernelspec: str
     cells: tuple[SourceCell, ...]
     own: frozenset[str]
+    texts: tuple[str, ...]
 
 
 @dataclass(frozen=True)
