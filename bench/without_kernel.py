@@ -15,7 +15,7 @@ def _run(self: Client, nb: Any, order: list[int], ask: int | None, function: str
          questions: bytes) -> bytes:
     self.dead, self.reason, self.late = None, "", []
     seen = tuple(
-        Observation(probe.name, arrays={"result": np.array([42.0])}, result_type="ndarray")
+        Observation(probe.name, arrays={"result": np.array(42.0)}, result_type="ndarray")
         for probe in unpack_probes(questions)
     )
     return pack_answer(Answer(seen))

@@ -40,6 +40,9 @@ STYLES = {
 }
 
 
+_MOST = 20
+
+
 class Watching(Observer):
     """A run as it goes: how many of each status, rate, time left, and what each worker does."""
 
@@ -179,9 +182,12 @@ def print_run(console: Console, tally: Tally, log: Path) -> None:
             table.add_row(str(mistake.count), show_points(mistake.lost),
                           TITLES.get(mistake.exercise, mistake.exercise), Text(mistake.mistake))
         console.print(table)
-    for job, reason in tally.needs_person:
+    for job, reason in tally.needs_person[:_MOST]:
         console.print(f"[magenta]needs a person[/] {escape(job.student)}, {job.exercise}: "
                       f"{escape(reason)}", highlight=False)
+    if len(tally.needs_person) > _MOST:
+        console.print(f"[magenta]needs a person[/] {len(tally.needs_person) - _MOST} more: "
+                      "cs231n report names all", highlight=False)
     if tally.unchanged:
         console.print(f"{tally.unchanged} notebooks are unchanged since they were graded; "
                       "--force grades them again.", highlight=False)

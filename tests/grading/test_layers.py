@@ -62,3 +62,12 @@ def test_the_verdicts_type_and_statuses_are_the_exercises_own():
 
     assert VERDICT_MIME == MIME_TYPE
     assert set(get_args(Given)) <= {str(status) for status in Status}
+
+
+def test_the_coordinator_of_a_class_needs_no_pytorch():
+    import subprocess
+    import sys
+
+    looked = ("import sys, cs231n_utils.grading.tally, cs231n_utils.grading.terminal\n"
+              "sys.exit('torch' in sys.modules)")
+    assert subprocess.run([sys.executable, "-c", looked], check=False).returncode == 0
