@@ -32,7 +32,7 @@ from cs231n_utils.grading.gradebook import Marks, config_as_json
 from cs231n_utils.grading.journal import Entry, Journal, Stamp, sole_grader, stamp_of
 from cs231n_utils.grading.results import Status, read_result
 from cs231n_utils.grading.sandbox import chosen, require
-from cs231n_utils.grading.submission import MAX_BYTES
+from cs231n_utils.grading.submission import UnreadableNotebookError, read_bytes
 from cs231n_utils.grading.task import Job, Outcome, Settings, Task, not_graded, package_digest
 
 _BATCH, _BATCH_SECONDS = 25, 1.0
@@ -290,21 +290,14 @@ class _Coordinator:
         secret = course_secret(self.course)
         for job in jobs:
             path = self.course.submission(job.student, job.exercise)
-            if path.is_symlink():
-                self.unsent.append(not_graded(job, f"{path.name} is a link, not a notebook"))
-                continue
             try:
-                size = path.stat().st_size
-                raw = path.read_bytes() if size <= MAX_BYTES else b""
+                raw = read_bytes(path, follow=False)
                 self.stamps[job] = stamp_of(path, raw)
+            except UnreadableNotebookError as error:
+                self.unsent.append(not_graded(job, str(error)))
+                continue
             except OSError as error:
                 self.unsent.append(not_graded(job, f"{path.name} can't be read: {error.strerror}"))
-                continue
-            if size > MAX_BYTES:
-                self.unsent.append(not_graded(
-                    job, f"{path.name} has {size / 1e6:.0f} MB, more than the "
-                    f"{MAX_BYTES / 1e6:.0f} MB that a notebook may have. Clear its outputs and "
-                    "save it again."))
                 continue
             seed = seed_of(secret, self.settings.run, job.exercise)
             yield Task(job, raw, self.marks.sources[job.exercise], self.settings, seed)

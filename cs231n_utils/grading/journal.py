@@ -17,7 +17,7 @@ import sqlite3
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -140,7 +140,8 @@ class Journal:
         try:
             yield
         except BaseException:
-            self.db.execute("ROLLBACK")
+            with suppress(sqlite3.OperationalError):  # a full disk has rolled it back already
+                self.db.execute("ROLLBACK")
             raise
         self.db.execute("COMMIT")
 

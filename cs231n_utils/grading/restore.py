@@ -89,7 +89,7 @@ class RestoreMarks(NbGraderPreprocessor):  # type: ignore[misc]
         """Put a notebook's marks in order, in place."""
         about = resources["nbgrader"]
         with Gradebook(about["db_url"]) as gradebook:
-            own = list(_own(gradebook.find_notebook(about["notebook"], about["assignment"])))
+            own = own_cells(gradebook.find_notebook(about["notebook"], about["assignment"]))
         restore_marks(nb, own, self._texts(about["notebook"]))
         return nb, resources
 
@@ -138,8 +138,12 @@ def restore_marks(nb: Any, own: list[Own], texts: list[str]) -> None:
             places[each.name].metadata["nbgrader"] = NotebookNode(each.metadata)
 
 
+def own_cells(notebook: Any) -> list[Own]:
+    """The cells of a notebook in the gradebook, from top to bottom."""
+    return list(_own(notebook))
+
+
 def _own(notebook: Any) -> Iterator[Own]:
-    """The cells of a notebook in the gradebook."""
     points = {cell.name: float(cell.max_score) for cell in notebook.grade_cells}
     tasks = {cell.name: float(cell.max_score) for cell in notebook.task_cells}
     solutions = {cell.name for cell in notebook.solution_cells}

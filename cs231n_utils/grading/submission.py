@@ -36,13 +36,19 @@ def read_notebook(path: Path, follow: bool = True) -> Any:
         If the file is missing, no plain file, too large, not JSON, or not a notebook.
     """
     try:
-        return parse_notebook(_read(path, follow), path.name)
+        return parse_notebook(read_bytes(path, follow), path.name)
     except OSError as error:
         raise UnreadableNotebookError(f"{path.name} can't be read: {error.strerror}.") from error
 
 
-def _read(path: Path, follow: bool) -> bytes:
-    """A file's bytes, without waiting for a pipe or reading a device without end."""
+def read_bytes(path: Path, follow: bool) -> bytes:
+    """A file's bytes, without waiting for a pipe or reading a device without end.
+
+    Raises
+    ------
+    UnreadableNotebookError
+        If it is no plain file, or too large.
+    """
     if path.is_symlink() and not follow:
         raise UnreadableNotebookError(f"{path.name} is a link. Hand in the notebook itself.")
     with open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:

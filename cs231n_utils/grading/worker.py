@@ -32,6 +32,7 @@ from traitlets.utils.importstring import import_item
 
 from cs231n_utils.grading.examine import Examiner, GraderFaultError
 from cs231n_utils.grading.execute import Execute
+from cs231n_utils.grading.restore import RestoreMarks, own_cells, restore_marks
 from cs231n_utils.grading.results import VERDICT_MIME, ExerciseResult, Status, read_verdict
 from cs231n_utils.grading.submission import cells_in_order, is_check, parse_notebook
 from cs231n_utils.grading.task import Outcome, Source, SourceCell, Task
@@ -175,7 +176,9 @@ def _steps(names: tuple[str, ...], task: Task, config: Any, log: logging.Logger)
         kind = import_item(name)
         if issubclass(kind, NbgraderExecute | SaveAutoGrades | AssignLatePenalties):
             continue
-        if issubclass(kind, OverwriteKernelspec):
+        if issubclass(kind, RestoreMarks):
+            yield lambda nb, resources: _with_marks(nb, resources, task.source)
+        elif issubclass(kind, OverwriteKernelspec):
             yield lambda nb, resources: _with_kernelspec(nb, resources, task.source.kernelspec)
         elif issubclass(kind, OverwriteCells):
             step = _RestoreCells(config=config, log=log)
@@ -183,6 +186,11 @@ def _steps(names: tuple[str, ...], task: Task, config: Any, log: logging.Logger)
             yield step
         else:
             yield kind(config=config, log=log)
+
+
+def _with_marks(nb: Any, resources: Any, source: Source) -> tuple[Any, Any]:
+    restore_marks(nb, own_cells(_Book(source)), list(source.texts))
+    return nb, resources
 
 
 def _with_kernelspec(nb: Any, resources: Any, kernelspec: str) -> tuple[Any, Any]:

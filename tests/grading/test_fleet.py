@@ -204,7 +204,7 @@ def test_who_kills_three_workers_is_set_aside_and_nobody_else(course):
 
 
 def test_ctrl_c_says_what_is_left_and_the_next_run_does_it(course):
-    everyone = {f"student{n}": "answer = 42" for n in range(6)}
+    everyone = {f"student{n}": "answer = 42" for n in range(20)}
     hand_in(course, **everyone)
     first = start(course, "--jobs", "1")
     until(lambda: done_in_journal(course) >= 1)
