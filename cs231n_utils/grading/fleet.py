@@ -70,9 +70,9 @@ def open_fleet(scheduler: str | None, workers: int, scratch: Path) -> Iterator[F
                 yield Fleet(client)
             return
         with _temporary(scratch), LocalCluster(
-            n_workers=workers, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0",
-            host="127.0.0.1", local_directory=str(scratch), memory_limit=0,
-            silence_logs=logging.CRITICAL, security=Security.temporary(),
+            n_workers=workers, threads_per_worker=1, processes=True,
+            host="127.0.0.1", dashboard_address="127.0.0.1:0", local_directory=str(scratch),
+            memory_limit=0, silence_logs=logging.CRITICAL, security=Security.temporary(),
         ) as cluster, Client(cluster, set_as_default=False) as client:
             yield Fleet(client)
 
