@@ -59,7 +59,7 @@ def open_fleet(scheduler: str | None, workers: int, scratch: Path) -> Iterator[F
         If no scheduler answers at the address.
     """
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters is said here
-    with dask.config.set(_CONFIG):
+    with dask.config.set({**_CONFIG, "temporary-directory": str(scratch)}):
         if scheduler is not None:
             try:
                 client = Client(scheduler, timeout="15s", set_as_default=False)
