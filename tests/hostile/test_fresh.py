@@ -7,6 +7,7 @@ import secrets
 import pytest
 
 from bench.fresh import mark, ways
+from cs231n_utils import exercises
 from cs231n_utils.grading.examine import Examiner
 
 RIGHT = [way for way in ways() if way.right]
@@ -14,7 +15,8 @@ RIGHT = [way for way in ways() if way.right]
 
 @pytest.fixture(scope="module")
 def examiner():
-    return Examiner(secrets.token_bytes(32), "a run")
+    seed = secrets.randbits(128)
+    return Examiner(lambda _: seed, "a run", exercises)
 
 
 @pytest.mark.parametrize("way", RIGHT, ids=lambda way: f"{way.exercise}: {way.name}")
