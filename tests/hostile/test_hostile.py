@@ -21,7 +21,7 @@ from nbgrader.coursedir import CourseDirectory
 
 from cs231n_utils.grading import sandbox, warm
 from cs231n_utils.grading.course import FUNCTIONS, open_course
-from cs231n_utils.grading.grade import grade
+from cs231n_utils.grading.grade import Observer, grade
 from cs231n_utils.grading.release import release
 from cs231n_utils.grading.results import VERDICT_MIME, read_result
 from cs231n_utils.grading.sandbox import PACKAGE, problem
@@ -139,14 +139,17 @@ def grade_them(tmp_path_factory, rooms: Path):
     before = fingerprint(*watched)
     seconds = {}
 
-    def on_graded(done):
-        if done.status != "missing":
-            print(f"{time.monotonic() - begin:6.1f} s  {done.job.student}: {done.status}, "
-                  f"{done.points} points in {done.seconds:.1f} s; {done.reason[:150]}", flush=True)
-        seconds[done.job.student] = max(seconds.get(done.job.student, 0.0), done.seconds)
+    class Noting(Observer):
+        def graded(self, outcome):
+            who = outcome.job.student
+            if outcome.status != "missing":
+                print(f"{time.monotonic() - begin:6.1f} s  {who}: {outcome.status}, "
+                      f"{outcome.points} points in {outcome.wall_seconds:.1f} s; "
+                      f"{outcome.reason[:150]}", flush=True)
+            seconds[who] = max(seconds.get(who, 0.0), outcome.wall_seconds)
 
     begin = time.monotonic()
-    grade(course, names, workers=2, on_graded=on_graded)
+    grade(course, names, workers=2, observer=Noting())
     took = time.monotonic() - begin
     warm.close()
     gc.collect()  # closed sockets and loops: not while something else is parsed
