@@ -6,14 +6,14 @@ READY := .venv/.ready
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo lab test check bench release pictures lock upgrade clean
+.PHONY: help demo lab test check bench hostile-baseline release pictures lock upgrade clean
 
 # Two kernels with two threads each wait for one another: one thread where work runs side by side.
-demo test bench pictures: export OMP_NUM_THREADS := 1
-demo test bench pictures: export OPENBLAS_NUM_THREADS := 1
+demo test bench hostile-baseline pictures: export OMP_NUM_THREADS := 1
+demo test bench hostile-baseline pictures: export OPENBLAS_NUM_THREADS := 1
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
 
 demo: $(READY) ## grade a sample class, print its table, write its report
 	@$(BIN)/cs231n demo
@@ -30,6 +30,9 @@ check: $(READY) ## ruff, and mypy in strict mode
 
 bench: $(READY) ## measure speed against its bars, write bench/RESULTS.md
 	@$(BIN)/python -m bench
+
+hostile-baseline: $(READY) ## the hostile submissions under stock nbgrader: slow
+	@$(BIN)/python tests/hostile/baseline.py
 
 release: $(READY) ## make the assignments anew from the solutions
 	@$(BIN)/cs231n release
