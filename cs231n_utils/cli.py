@@ -370,7 +370,7 @@ def demo(
         made, samples = set_up_demo(found, folder or found.root / "demo")
     console.print(f"A class of {len(samples)} made-up students in [bold]"
                   f"{escape(str(made.root))}[/].", highlight=False)
-    code = _grade(made, None, force=True, workers=jobs, sandbox=_for_demo(console))
+    code = _grade(made, None, brief=True, force=True, workers=jobs, sandbox=_for_demo(console))
     if code != INTERRUPTED:
         _report(read_results(made), made.root / "report", table=True)
     raise typer.Exit(code)
@@ -393,7 +393,7 @@ def _for_demo(console: Console) -> str | None:
 
 
 def _grade(course: Course, students: list[str] | None, quiet: bool = False, as_json: bool = False,
-           **settings: Any) -> int:
+           brief: bool = False, **settings: Any) -> int:
     """Grade, show how it goes and what came of it; gives the exit code."""
     from cs231n_utils.grading.grade import grade as grade_class
     from cs231n_utils.grading.grade import log_path
@@ -407,7 +407,7 @@ def _grade(course: Course, students: list[str] | None, quiet: bool = False, as_j
     if as_json:
         print(counted.to_json())
     else:
-        print_run(console, counted, log_path(course))
+        print_run(console, counted, log_path(course), brief)
     if run.interrupted:
         return INTERRUPTED
     return 0 if run.complete else 1
@@ -422,7 +422,9 @@ def _report(results: ClassResults, folder: Path, table: bool) -> None:
     console = out()
     if table:
         console.print(class_table(results))
-        console.print(mistakes_table(results))
+        console.print(mistakes_table(
+            (each.points_lost, len(each.students), each.exercise, each.mistake)
+            for each in results.mistakes()))
     print_summary(console, results)
     page = write_report(results, folder / "report.html")
     files = write_exports(results, folder)

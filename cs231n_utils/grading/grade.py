@@ -33,7 +33,15 @@ from cs231n_utils.grading.journal import Entry, Journal, Stamp, sole_grader, sta
 from cs231n_utils.grading.results import Status, read_result
 from cs231n_utils.grading.sandbox import chosen, require
 from cs231n_utils.grading.submission import UnreadableNotebookError, read_bytes
-from cs231n_utils.grading.task import Job, Outcome, Settings, Task, not_graded, package_digest
+from cs231n_utils.grading.task import (
+    Job,
+    Outcome,
+    Settings,
+    Task,
+    mistakes_of,
+    not_graded,
+    package_digest,
+)
 
 _BATCH, _BATCH_SECONDS = 25, 1.0
 """Outcomes, and how long they may wait, until they are recorded together."""
@@ -360,8 +368,8 @@ class _Coordinator:
         """Take a mark that came about without the journal into it."""
         path = self.course.submission(job.student, job.exercise)
         found = read_result(self.course, job.student, job.exercise)
-        lost = tuple((each.title, each.lost) for each in found.findings if each.passed is False)
-        outcome = Outcome(job, found.status, found.points, found.max_points, mistakes=lost)
+        outcome = Outcome(job, found.status, found.points, found.max_points,
+                          mistakes=mistakes_of(found))
         self.journal.adopt(outcome, stamp_of(path, path.read_bytes()))
 
 

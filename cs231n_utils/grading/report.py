@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from cs231n_utils.grading.results import ClassResults, ExerciseResult, Status
+from cs231n_utils.grading.results import ClassResults, ExerciseResult, Status, spread
 
 TITLES = {
     "saliency_maps": "Saliency maps",
@@ -75,10 +75,7 @@ def histogram(results: ClassResults, bars: int = _BARS) -> list[dict[str, Any]]:
     Students for whom the grader didn't decide everything are left out.
     """
     total = results.max_points or 1.0
-    counts = [0] * bars
-    for student in results.students:
-        if not student.needs_person:
-            counts[min(int(student.points / total * bars), bars - 1)] += 1
+    counts = spread((s.points for s in results.students if not s.needs_person), total, bars)
     highest = max([*counts, 1])
     step = total / bars
     return [

@@ -217,7 +217,7 @@ class ClassResults:
         found: dict[tuple[str, str], list[_Entry]] = {}
         for student in self.students:
             for result in student.exercises:
-                for mistake, lost, advice in _priced_mistakes(result):
+                for mistake, lost, advice in priced_mistakes(result):
                     entry = (student.student, lost, advice, result.pictures)
                     found.setdefault((result.exercise, mistake), []).append(entry)
         counted = [_count(exercise, mistake, entries)
@@ -241,7 +241,7 @@ def _count(exercise: str, mistake: str, entries: list[_Entry]) -> MistakeCount:
     )
 
 
-def _priced_mistakes(result: ExerciseResult) -> Iterator[tuple[str, float, str]]:
+def priced_mistakes(result: ExerciseResult) -> Iterator[tuple[str, float, str]]:
     """Each mistake of a result once, with the points of all findings that it explains.
 
     A finding that was blocked counts with what blocked it.
@@ -263,6 +263,14 @@ def _priced_mistakes(result: ExerciseResult) -> Iterator[tuple[str, float, str]]
     for title, points in lost.items():
         advice = next((f.advice for f in failed if f.title == title and f.advice), "")
         yield title, points, advice
+
+
+def spread(totals: Iterable[float], most: float, steps: int) -> list[int]:
+    """How many totals lie in each of ``steps`` equal parts up to ``most``, the last one closed."""
+    counts = [0] * steps
+    for total in totals:
+        counts[min(int(total / (most or 1.0) * steps), steps - 1)] += 1
+    return counts
 
 
 _NOTHING_TO_SEE = (Status.NOT_GRADED, Status.NOT_ATTEMPTED, Status.MISSING)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 
 from cs231n_utils.grading.course import Course
 from cs231n_utils.grading.grade import Run
 from cs231n_utils.grading.journal import Journal
-from cs231n_utils.grading.results import Status
+from cs231n_utils.grading.results import Status, spread
 from cs231n_utils.grading.task import Job
 
-_STEP = 5
+_STEP = 5.0
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Tally:
     unchanged: int
     left: int
     counts: dict[Status, int] = field(default_factory=dict)
-    points: dict[tuple[int, int], int] = field(default_factory=dict)
+    points: dict[tuple[float, float], int] = field(default_factory=dict)
     mistakes: list[Mistake] = field(default_factory=list)
     needs_person: list[tuple[Job, str]] = field(default_factory=list)
 
@@ -55,6 +56,7 @@ def tally(course: Course, run: Run, students: list[str] | None = None) -> Tally:
     made = Tally(run.name, run.seconds, len(run.graded), len(run.unchanged), run.left)
     counts: Counter[Status] = Counter()
     totals: dict[str, float] = {}
+    most: dict[str, float] = {}
     mistakes: dict[tuple[str, str], list[float]] = {}
     wanted = None if students is None else set(students)
     journal = Journal(course)
@@ -65,19 +67,22 @@ def tally(course: Course, run: Run, students: list[str] | None = None) -> Tally:
                 continue
             counts[outcome.status] += 1
             totals[job.student] = totals.get(job.student, 0.0) + (outcome.points or 0.0)
+            most[job.exercise] = max(most.get(job.exercise, 0.0), outcome.max_points)
             if not outcome.status.has_mark:
                 made.needs_person.append((job, outcome.reason))
-            elif outcome.status not in (Status.MISSING, Status.NOT_ATTEMPTED):
-                for sentence, lost in outcome.mistakes:
-                    mistakes.setdefault((job.exercise, sentence), []).append(lost)
+            for sentence, lost in outcome.mistakes:
+                mistakes.setdefault((job.exercise, sentence), []).append(lost)
     finally:
         journal.close()
     made.counts = dict(counts.most_common())
-    spread = Counter(int(total // _STEP) for total in totals.values())
-    made.points = {(step * _STEP, (step + 1) * _STEP): spread[step]
-                   for step in range(max(spread, default=-1) + 1)}
+    undecided = {job.student for job, _ in made.needs_person}
+    decided = [total for student, total in totals.items() if student not in undecided]
+    steps = math.ceil(sum(most.values()) / _STEP)
+    if steps:
+        made.points = {(step * _STEP, (step + 1) * _STEP): count
+                       for step, count in enumerate(spread(decided, steps * _STEP, steps))}
     made.mistakes = sorted(
         (Mistake(exercise, sentence, len(lost), sum(lost))
          for (exercise, sentence), lost in mistakes.items()),
-        key=lambda each: (-each.count, each.exercise, each.mistake))
+        key=lambda each: (-each.lost, each.mistake))
     return made

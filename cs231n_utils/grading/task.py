@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 
 from cs231n_utils.grading.examine import GraderFaultError
-from cs231n_utils.grading.results import Status
+from cs231n_utils.grading.results import ExerciseResult, Status, priced_mistakes
 from cs231n_utils.grading.sandbox import PACKAGE, SandboxMissingError
 from cs231n_utils.grading.submission import UnreadableNotebookError
 
@@ -121,6 +121,11 @@ class Outcome:
                  for name in ("mistakes", "marks", "comments")}
         own = {"job": Job(**data["job"]), "status": Status(data["status"]), "notebook": notebook}
         return cls(**data | pairs | own)
+
+
+def mistakes_of(result: ExerciseResult) -> tuple[tuple[str, float], ...]:
+    """What an outcome keeps of a result's mistakes: (sentence, points lost), as reports have it."""
+    return tuple((sentence, lost) for sentence, lost, _ in priced_mistakes(result))
 
 
 def not_graded(job: Job, reason: str, log: str = "") -> Outcome:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 
 from rich.columns import Columns
@@ -140,16 +141,16 @@ def _short_mistakes(exercises: tuple[ExerciseResult, ...]) -> Iterator[str]:
             yield f"{TITLES.get(result.exercise, result.exercise)}: {result.mistakes[0]}"
 
 
-def mistakes_table(results: ClassResults, most: int = 12) -> Table:
-    """What the class got wrong, the dearest first."""
+def mistakes_table(mistakes: Iterable[tuple[float, int, str, str]], most: int = 12) -> Table:
+    """What the class got wrong, the dearest first: points lost, students, exercise, mistake."""
     table = Table(title="What went wrong most, by points lost", title_justify="left")
     table.add_column("points", justify="right", style="red")
     table.add_column("students", justify="right")
     table.add_column("exercise")
     table.add_column("mistake", overflow="fold", ratio=1)
-    for count in results.mistakes()[:most]:
-        table.add_row(f"\N{MINUS SIGN}{show_points(count.points_lost)}", str(len(count.students)),
-                      TITLES.get(count.exercise, count.exercise), Text(count.mistake))
+    for lost, students, exercise, mistake in islice(mistakes, most):
+        table.add_row(f"\N{MINUS SIGN}{show_points(lost)}", str(students),
+                      TITLES.get(exercise, exercise), Text(mistake))
     return table
 
 
@@ -163,25 +164,22 @@ def print_summary(console: Console, results: ClassResults) -> None:
                       f"{escape(result.reason)}", highlight=False)
 
 
-def print_run(console: Console, tally: Tally, log: Path) -> None:
-    """What came of a run: counts, points, the commonest mistakes, what needs a person, time."""
-    counts = ", ".join(f"[{STYLES[status]}]{count} {status}[/]"
-                       for status, count in tally.counts.items())
-    console.print(f"Exercises: {counts or 'none'}")
-    most = max(tally.points.values(), default=0)
-    for (low, high), count in tally.points.items():
-        bar = "\N{FULL BLOCK}" * round(40 * count / most) if most else ""
-        console.print(f"  {low:>2} to {high:<2} points  {bar} {count}", highlight=False)
-    if tally.mistakes:
-        table = Table(title="Commonest mistakes", title_justify="left")
-        for name in ("notebooks", "points lost"):
-            table.add_column(name, justify="right")
-        table.add_column("exercise")
-        table.add_column("mistake", overflow="fold", ratio=1)
-        for mistake in tally.mistakes[:8]:
-            table.add_row(str(mistake.count), show_points(mistake.lost),
-                          TITLES.get(mistake.exercise, mistake.exercise), Text(mistake.mistake))
-        console.print(table)
+def print_run(console: Console, tally: Tally, log: Path, brief: bool = False) -> None:
+    """What came of a run: counts, points, mistakes, what needs a person, time.
+
+    ``brief`` leaves out what a report of the class says too.
+    """
+    if not brief:
+        counts = ", ".join(f"[{STYLES[status]}]{count} {status}[/]"
+                           for status, count in tally.counts.items())
+        console.print(f"Exercises: {counts or 'none'}")
+        most = max(tally.points.values(), default=0)
+        for (low, high), count in tally.points.items():
+            bar = "\N{FULL BLOCK}" * round(40 * count / most) if most else ""
+            console.print(f"  {low:>2g} to {high:<2g} points  {bar} {count}", highlight=False)
+        if tally.mistakes:
+            console.print(mistakes_table(
+                (each.lost, each.count, each.exercise, each.mistake) for each in tally.mistakes))
     for job, reason in tally.needs_person[:_MOST]:
         console.print(f"[magenta]needs a person[/] {escape(job.student)}, {job.exercise}: "
                       f"{escape(reason)}", highlight=False)

@@ -33,9 +33,9 @@ from traitlets.utils.importstring import import_item
 from cs231n_utils.grading.examine import Examiner, GraderFaultError
 from cs231n_utils.grading.execute import Execute
 from cs231n_utils.grading.restore import RestoreMarks, own_cells, restore_marks
-from cs231n_utils.grading.results import VERDICT_MIME, ExerciseResult, Status, read_verdict
+from cs231n_utils.grading.results import VERDICT_MIME, ExerciseResult, read_verdict
 from cs231n_utils.grading.submission import cells_in_order, is_check, parse_notebook
-from cs231n_utils.grading.task import Outcome, Source, SourceCell, Task
+from cs231n_utils.grading.task import Outcome, Source, SourceCell, Task, mistakes_of
 
 
 def graded(task: Task, log: logging.Logger) -> Outcome:
@@ -71,7 +71,7 @@ def graded(task: Task, log: logging.Logger) -> Outcome:
                if nbgrader_utils.is_solution(cell) or nbgrader_utils.is_task(cell)]
     return Outcome(
         task.job, result.status, result.points, result.max_points,
-        reason="; ".join(result.mistakes), mistakes=_mistakes(result),
+        reason="; ".join(result.mistakes), mistakes=mistakes_of(result),
         marks=tuple((_name(cell), nbgrader_utils.determine_grade(cell, log)[0])
                     for cell in graded),
         comments=tuple((_name(cell), _comment(cell)) for cell in written),
@@ -96,13 +96,6 @@ def _result(nb: Any, exercise: str) -> ExerciseResult:
             if found is not None:
                 return found
     raise GraderFaultError("the autograded notebook holds no verdict")
-
-
-def _mistakes(result: ExerciseResult) -> tuple[tuple[str, float], ...]:
-    failed = [(each.title, each.lost) for each in result.findings if each.passed is False]
-    if not failed and result.status is not Status.PASSED:
-        failed = [(result.mistakes[0], result.lost)]
-    return tuple(failed)
 
 
 # -- nbgrader's steps, where there is no gradebook -------------------------------------------

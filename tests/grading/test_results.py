@@ -23,6 +23,7 @@ from cs231n_utils.grading.results import (
     pictures_in,
     read_verdict,
     safe_picture,
+    spread,
     verdict_in,
 )
 
@@ -223,3 +224,7 @@ def test_a_spreadsheet_gets_no_formula(tmp_path):
     assert line.startswith("'=cmd")
     assert [path.name for path in write_exports(results, tmp_path)] == [
         "results.csv", "results.json"]
+
+
+def test_full_marks_count_in_the_highest_part():
+    assert spread([0, 24.9, 25, 30], most=30, steps=6) == [1, 0, 0, 0, 1, 2]
