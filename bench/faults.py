@@ -1,8 +1,9 @@
 """Kill something at random while a class is graded, start again, and look what became of the marks.
 
-`python -m bench.faults --runs 100 --submissions 30`: in turn a worker, a kernel, the coordinator
-and the scheduler get `kill -9`. Afterwards every submission must have exactly one mark, the one of
-the undisturbed run; journal and gradebook must agree; no process and no temporary file may be left.
+`python -m bench.faults --runs 100 --submissions 30`: in turn a worker, a zygote, a kernel, the
+coordinator and the scheduler get `kill -9`. Afterwards every submission must have exactly one mark,
+the one of the undisturbed run; journal and gradebook must agree; no process and no temporary file
+may be left. A run in which all was done before the kill doesn't count and is made again.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ import psutil
 from . import fake
 from .results import Row, keep
 
-KINDS = ("worker", "kernel", "coordinator", "scheduler")
+KINDS = ("worker", "zygote", "kernel", "coordinator", "scheduler")
 ANSWERS = ("answer = 42", "answer = 21", "answer = 7", "raise ValueError('no')")
 _POINTS = (10.0, 5.0, 0.0, 0.0)
 
@@ -39,7 +40,7 @@ class FaultError(Exception):
 
 
 def run(kind: str, count: int, released: Path, folder: Path, dice: random.Random) -> int:
-    """One class, one fault; gives how many starts it took."""
+    """One class, one fault; gives how many starts it took, 0 if it was done before."""
     from cs231n_utils.grading.course import open_course
 
     shutil.copytree(released, folder / "course")
@@ -51,7 +52,7 @@ def run(kind: str, count: int, released: Path, folder: Path, dice: random.Random
     strike_at = dice.randrange(count - 1)
     with _cluster(folder) if kind == "scheduler" else _no_cluster() as (options, scheduler):
         process = fake.grade(course, "--quiet", "--jobs", "2", *options, TMPDIR=str(temporary))
-        _strike(kind, process, scheduler, course, strike_at, dice)
+        struck = _strike(kind, process, scheduler, course, strike_at, dice)
         said = process.communicate(timeout=300)[0]
     starts = 1
     while process.returncode != 0:
@@ -66,38 +67,49 @@ def run(kind: str, count: int, released: Path, folder: Path, dice: random.Random
     if fake.journal(course) != {name: ("recorded", mark) for name, (mark, _) in expected.items()}:
         raise FaultError(f"the journal has {fake.journal(course)}")
     _nothing_left(folder, temporary)
-    return starts
+    return starts if struck else 0
 
 
 def _strike(kind: str, process: subprocess.Popen[str], scheduler: Any, course: Any, strike_at: int,
-            dice: random.Random) -> None:
-    """Wait until so many are done and a little, then kill."""
+            dice: random.Random) -> bool:
+    """Wait until so many are done and a little, then kill; False if all had ended before that."""
     end = time.monotonic() + 300
     while sum(state != "to do" for state, _ in fake.journal(course).values()) < strike_at:
         if process.poll() is not None or time.monotonic() > end:
             raise FaultError(f"it ended before anything was killed: {process.communicate()[0]}")
         time.sleep(0.01)
-    time.sleep(dice.random() * 0.3)
-    if kind == "coordinator":
-        process.send_signal(signal.SIGKILL)
-        return
-    if kind == "scheduler":
-        scheduler.send_signal(signal.SIGKILL)
-        return
-    word = {"worker": "spawn_main", "kernel": "ipykernel_launcher"}[kind]
+    time.sleep(dice.random() * 0.1)
     while process.poll() is None:
-        found = []
-        for child in psutil.Process(process.pid).children(recursive=True):
-            try:
-                command = child.cmdline()
-            except psutil.Error:
-                continue
-            if any(word in part for part in command) and command[0] != "bwrap":
-                found.append(child)
+        if kind in ("coordinator", "scheduler"):
+            (process if kind == "coordinator" else scheduler).send_signal(signal.SIGKILL)
+            return True
+        found = _below(process.pid)[kind]
         if found:
             dice.choice(found).kill()
-            return
+            return True
         time.sleep(0.01)
+    return False
+
+
+def _below(pid: int) -> dict[str, list[psutil.Process]]:
+    """A grader's workers, their zygotes, and the kernels that these forked."""
+    found: dict[str, list[psutil.Process]] = {"worker": [], "zygote": [], "kernel": []}
+    with suppress(psutil.Error):
+        for child in psutil.Process(pid).children(recursive=True):
+            with suppress(psutil.Error):
+                if _is_forked(child):
+                    parent = child.parent()
+                    forked = parent is not None and _is_forked(parent)
+                    found["kernel" if forked else "zygote"].append(child)
+                elif any("spawn_main" in word for word in child.cmdline()):
+                    found["worker"].append(child)
+    return found
+
+
+def _is_forked(process: psutil.Process) -> bool:
+    """A zygote, or what has it for its origin; not the bubblewrap around it."""
+    command = process.cmdline()
+    return command[:1] != ["bwrap"] and "/zygote.py" in command
 
 
 @contextmanager
@@ -171,7 +183,14 @@ def main() -> int:
             every[kind] += 1
             begin = time.monotonic()
             try:
-                needed = run(kind, asked.submissions, Path(home, "released"), folder, dice)
+                for attempt in range(5):
+                    own = folder / str(attempt)
+                    own.mkdir()
+                    needed = run(kind, asked.submissions, Path(home, "released"), own, dice)
+                    if needed:
+                        break
+                else:
+                    raise FaultError("five times it was done before anything could be killed")
             except FaultError as error:
                 print(f"{number:>3} {kind}: {error}", flush=True)
                 continue
