@@ -20,7 +20,7 @@ TRACKED = subprocess.run(
 ).stdout.split("\0")[:-1]
 DOCUMENTS = [name for name in TRACKED if name.endswith(".md")]
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
-TARGETS = set(re.findall(r"^([a-z]+):", MAKEFILE, re.MULTILINE))
+TARGETS = set(re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE))
 
 
 def said(document: str) -> str:
